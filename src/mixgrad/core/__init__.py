@@ -1,0 +1,1 @@
+"""Floor 0: what a computation is. Nothing here knows of derivatives."""

@@ -1,0 +1,84 @@
+"""Levels, traces and `bind`, the only dispatch point of the engine.
+
+Every run of a mode (one `jvp`, one `vjp`, one `vmap` ...) is a `Trace` with a number of its own, taken from a counter
+that only grows. A value that takes part in the run is a box that names its trace. An operation on boxes belongs to the
+trace with the highest number among them, the innermost one; that trace treats boxes of all others as plain values and
+binds again on what it unpacks. So nesting to any depth is right, perturbations of different runs are never confused,
+and there is no stack of levels: nothing is left behind by an exception, and threads do not see each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from mixgrad._errors import DerivativeError
+
+if TYPE_CHECKING:
+    from mixgrad.core.op import Op
+
+_numbers = itertools.count(1)  # next() on it is atomic
+
+
+class Trace:
+    """One run of one mode. Use it as a context: after the block its boxes are dead, and using one is an error.
+
+    Attributes
+    ----------
+    number : int
+        Larger than that of every run that has begun before, hence larger than those around this one.
+    alive : bool
+        False once the function under this run has returned.
+    """
+
+    __slots__ = ("alive", "number")
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+        self.alive = True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.alive = False
+
+    def process(self, op: Op, args: tuple, static: dict) -> Any:
+        """Run `op` on `args`, of which at least one is a box of this trace."""
+        raise NotImplementedError
+
+    def dead(self) -> DerivativeError:
+        """Return the error for a box that outlived its run."""
+        return DerivativeError(
+            f"a value of {type(self).__name__} number {self.number} is used after the function it belongs to has "
+            "returned. It was probably stored in a global variable, an attribute or a closure. Return it from the "
+            "function instead (for values that are not differentiated: has_aux=True), or store "
+            "mg.stop_gradient(value)."
+        )
+
+
+class Traced:
+    """A value that takes part in a run: it names its trace. `box.Box` gives it the behaviour of an array."""
+
+    __slots__ = ("_trace",)
+    _trace: Trace
+
+    @property
+    def inner(self) -> Any:
+        """The value one level further out."""
+        raise NotImplementedError
+
+
+def bind(op: Op, *args: Any, **static: Any) -> Any:
+    """Apply `op` to positional arrays and keyword-only static data: NumPy at once, or through the innermost trace."""
+    top = None
+    for arg in args:
+        if isinstance(arg, Traced):
+            trace = arg._trace
+            if top is None or trace.number > top.number:
+                top = trace
+    if top is None:
+        return op.value(*args, **static)
+    if not top.alive:
+        raise top.dead()
+    return top.process(op, args, static)

@@ -1,0 +1,575 @@
+"""Derivatives of functions: `grad`, `value_and_grad`, `jvp`, `vjp`, `linearize`, `jacobian`, `hessian`, `hvp`.
+
+Names and meanings are those of JAX. Functions take and return arrays, numbers and nested containers of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mixgrad import rules
+from mixgrad._errors import DerivativeError, ShapeError
+from mixgrad._tree import Structure, flatten, flatten_like, map_leaves
+from mixgrad.core.bind import Traced
+from mixgrad.modes.batch import Batch, BatchTrace
+from mixgrad.modes.dual import Dual, DualTrace
+from mixgrad.modes.tape import Tape, TapeTrace
+
+Mode = Literal["auto", "forward", "reverse"]
+stop_gradient_op = rules.row.stop_gradient
+
+
+# Public functions -----------------------------------------------------------------------------------------------------
+
+
+def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+    """Return the function that computes the gradient of `fun`, by reverse mode.
+
+    Parameters
+    ----------
+    fun : callable
+        Returns a real number (an array of shape ``()``); with `has_aux` a pair of that and anything else.
+    argnums : int or sequence of int
+        The positional arguments to differentiate by: arrays of floats, floats, or nested containers of them.
+    has_aux : bool
+        Whether `fun` returns ``(value, aux)``; the gradient function then returns ``(gradient, aux)``.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `fun`. Each gradient has the structure of its argument, and each of its arrays the shape
+        and dtype of the array it belongs to; if `argnums` is a sequence the result is a tuple. For complex arguments
+        the gradient is the direction of steepest ascent: ``2 * z`` for ``abs(z) ** 2``.
+
+    Raises
+    ------
+    DerivativeError
+        If `fun` does not return a real number, or an argument is not made of floats.
+
+    Examples
+    --------
+    >>> import numpy as np, mixgrad as mg
+    >>> mg.grad(lambda x: x[0] * x[1] + np.sin(x[0]))(np.array([2.0, 3.0]))
+    array([2.58385316, 2.        ])
+    """
+    function = value_and_grad(fun, argnums, has_aux)
+
+    @functools.wraps(fun)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = function(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return gradient
+
+
+def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+    """Return the function that computes the value and the gradient of `fun` in one run.
+
+    Parameters and errors are those of `grad`. The function returns ``(value, gradient)``, with `has_aux`
+    ``((value, aux), gradient)``.
+    """
+
+    @functools.wraps(fun)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        record = _record(fun, args, kwargs, argnums, has_aux, "grad")
+        value = _real_number(record.outputs, record.structure, fun)
+        gradients = record.pull([np.ones((), value.dtype)[()]])
+        return ((value, record.aux) if has_aux else value), gradients
+
+    return value_and_gradient
+
+
+def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+    """Run `fun` and return its value and the function that maps cotangents of outputs to cotangents of inputs.
+
+    Parameters
+    ----------
+    fun : callable
+    *primals : arrays, numbers or containers
+        All arguments of `fun`.
+    has_aux : bool
+        Whether `fun` returns ``(value, aux)``.
+
+    Returns
+    -------
+    value
+        What `fun` returns.
+    pullback : callable
+        ``pullback(value_bar)``, with `value_bar` of the structure and shapes of `value`, returns a tuple with one
+        cotangent for each primal. It can be called repeatedly.
+    aux
+        Only with `has_aux`.
+    """
+    record = _record(fun, primals, {}, tuple(range(len(primals))), has_aux, "vjp")
+
+    def pullback(value_bar: Any) -> tuple:
+        bars = flatten_like(value_bar, record.structure, "the cotangent given to the function of mg.vjp")
+        return record.pull([_match(bar, out, "cotangent") for bar, out in zip(bars, record.outputs)])
+
+    value = record.structure.unflatten(record.outputs)
+    return (value, pullback, record.aux) if has_aux else (value, pullback)
+
+
+def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """Run `fun` and return its value and its derivative as a linear function of the tangents.
+
+    Returns
+    -------
+    value
+        What `fun` returns.
+    pushforward : callable
+        ``pushforward(*tangents)`` gives the tangent of the value. It can be called repeatedly, at the cost of the
+        linear part alone.
+    """
+    record = _record(fun, primals, {}, tuple(range(len(primals))), False, "linearize")
+
+    def pushforward(*tangents: Any) -> Any:
+        return record.structure.unflatten(record.push(record.tangent_leaves(tangents)))
+
+    return record.structure.unflatten(record.outputs), pushforward
+
+
+def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple:
+    """Return the value of `fun` and its derivative in one direction, by forward mode.
+
+    Parameters
+    ----------
+    fun : callable
+    primals : tuple or list
+        All arguments of `fun`.
+    tangents : tuple or list
+        The direction: for each primal a value of the same structure, shapes and dtypes.
+    has_aux : bool
+        Whether `fun` returns ``(value, aux)``.
+
+    Returns
+    -------
+    value, tangent
+        Of the same structure; with `has_aux` also ``aux``.
+    """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise DerivativeError(
+            f"jvp(fun, primals, tangents) expects a tuple of arguments and a tuple of tangents, got "
+            f"{type(primals).__name__} and {type(tangents).__name__}. Perhaps you meant jvp(fun, (x,), (v,))?"
+        )
+    if len(primals) != len(tangents):
+        raise ShapeError(f"jvp got {len(primals)} primals and {len(tangents)} tangents; there must be one for each")
+    inputs = _Inputs.of(primals, tuple(range(len(primals))), "jvp")
+    return _forward(fun, primals, {}, inputs, inputs.match(tangents), has_aux)
+
+
+def jacobian(
+    fun: Callable, argnums: int | Sequence[int] = 0, mode: Mode = "auto", has_aux: bool = False
+) -> Callable:
+    """Return the function that computes the Jacobian of `fun`.
+
+    Parameters
+    ----------
+    fun : callable
+        Returns an array, a number or a container of them; with `has_aux` a pair of that and anything else.
+    argnums : int or sequence of int
+        The arguments to differentiate by.
+    mode : {"auto", "forward", "reverse"}
+        By columns (one run with as many directions as there are inputs), by rows (one backward run with as many
+        directions as there are outputs), or the one with fewer directions.
+    has_aux : bool
+        Whether `fun` returns ``(value, aux)``; the result is then ``(jacobian, aux)``.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `fun`. For an output of shape `m` and an input of shape `n` the Jacobian has shape
+        ``m + n``; for containers it has the structure of the output, with that of the argument in place of each leaf.
+    """
+    if mode not in ("auto", "forward", "reverse"):
+        raise ValueError(f"jacobian: mode must be 'auto', 'forward' or 'reverse', got {mode!r}")
+
+    @functools.wraps(fun)
+    def jacobian_function(*args: Any, **kwargs: Any) -> Any:
+        if mode == "forward":
+            return _jacobian_forward(fun, args, kwargs, argnums, has_aux)
+        record = _record(fun, args, kwargs, argnums, has_aux, "jacobian")
+        sizes = [_size(leaf) for leaf in record.inputs.leaves], [_size(leaf) for leaf in record.outputs]
+        by_columns = mode == "auto" and sum(sizes[0]) < sum(sizes[1])
+        blocks = _columns(record.push, record.inputs.leaves) if by_columns else _rows(record)
+        result = _jacobian_tree(blocks, record.inputs, record.outputs, record.structure)
+        return (result, record.aux) if has_aux else result
+
+    return jacobian_function
+
+
+def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+    """Return ``jacobian(fun, argnums, mode="forward")``: column by column."""
+    return jacobian(fun, argnums, "forward", has_aux)
+
+
+def jacrev(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+    """Return ``jacobian(fun, argnums, mode="reverse")``: row by row."""
+    return jacobian(fun, argnums, "reverse", has_aux)
+
+
+def hessian(fun: Callable, argnums: int | Sequence[int] = 0) -> Callable:
+    """Return the function that computes the Hessian of `fun`, by forward mode over reverse mode.
+
+    For an argument of shape `n` it has shape ``n + n``; for containers it is the Jacobian of the gradient. Parameters
+    and errors are those of `grad`.
+    """
+    return jacobian(grad(fun, argnums), argnums, "forward")
+
+
+def hvp(fun: Callable, x: Any, v: Any) -> Any:
+    """Return the product of the Hessian of `fun` at `x` with `v`, by forward mode over reverse mode.
+
+    Parameters
+    ----------
+    fun : callable
+        A function of one argument that returns a real number.
+    x, v : array, number or container
+        The point and the direction, of the same structure and shapes.
+    """
+    return jvp(grad(fun), (x,), (v,))[1]
+
+
+def vmap(fun: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
+    """Return `fun` for a batch of arguments: one run, in which every operation works on the whole batch.
+
+    Parameters
+    ----------
+    fun : callable
+        Of positional arguments.
+    in_axes : int, None or a sequence of them
+        For each argument the axis of its arrays along which the batch lies; None for the same value throughout.
+    out_axes : int
+        Where the axis of the batch shall be in the results.
+    """
+
+    @functools.wraps(fun)
+    def batched(*args: Any) -> Any:
+        axes = list(in_axes) if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)
+        if len(axes) != len(args):
+            raise ShapeError(f"vmap: in_axes has {len(axes)} entries for {len(args)} arguments")
+        flat = [flatten(arg) for arg in args]
+        sizes = {
+            np.shape(leaf)[axis]
+            for (leaves, _), axis in zip(flat, axes)
+            if axis is not None
+            for leaf in leaves
+        }
+        if len(sizes) != 1:
+            raise ShapeError(
+                f"vmap needs arrays of one length along the batch, got lengths {sorted(sizes)}. Set in_axes=None for "
+                "arguments that are the same for all members."
+            )
+        with BatchTrace(sizes.pop()) as trace:
+            boxed = []
+            for (leaves, structure), axis in zip(flat, axes):
+                if axis is not None:
+                    leaves = [Batch(trace, np.moveaxis(leaf, axis, 0)) for leaf in leaves]
+                boxed.append(structure.unflatten(leaves))
+            out = fun(*boxed)
+            return map_leaves(lambda leaf: np.moveaxis(trace.unpack(leaf), 0, out_axes), out)
+
+    return batched
+
+
+def stop_gradient(x: Any) -> Any:
+    """Return `x` (an array, a number or a container) as a constant: derivatives do not pass through it."""
+    return map_leaves(lambda leaf: stop_gradient_op(leaf) if isinstance(leaf, Traced) else leaf, x)
+
+
+# Inputs and outputs ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Inputs:
+    """The arguments to differentiate by, taken apart."""
+
+    argnums: tuple[int, ...]
+    single: bool
+    structures: list[Structure]
+    counts: list[int]
+    leaves: list
+
+    @classmethod
+    def of(cls, args: Sequence[Any], argnums: int | Sequence[int], what: str) -> _Inputs:
+        single = isinstance(argnums, (int, np.integer))
+        numbers = []
+        for number in [argnums] if single else list(argnums):  # type: ignore[list-item, arg-type]
+            if not isinstance(number, (int, np.integer)) or not -len(args) <= number < len(args):
+                raise DerivativeError(
+                    f"{what}: argnums={argnums!r} does not name positional arguments of a call with {len(args)} of "
+                    "them. Arguments given by keyword cannot be differentiated by: pass them by position."
+                )
+            numbers.append(int(number) % len(args))
+        flat = [flatten(args[number]) for number in numbers]
+        leaves = []
+        for number, (parts, structure) in zip(numbers, flat):
+            paths = structure.paths()
+            leaves += [_floating(leaf, f"argument {number}{path}", what) for leaf, path in zip(parts, paths)]
+        return cls(tuple(numbers), single, [s for _, s in flat], [len(parts) for parts, _ in flat], leaves)
+
+    def unflatten(self, leaves: list) -> list:
+        """Return one container for each of the arguments."""
+        result = []
+        start = 0
+        for structure, count in zip(self.structures, self.counts):
+            result.append(structure.unflatten(leaves[start : start + count]))
+            start += count
+        return result
+
+    def results(self, leaves: list) -> Any:
+        """Return the containers: a tuple, or the one alone if `argnums` was a number."""
+        trees = self.unflatten(leaves)
+        return trees[0] if self.single else tuple(trees)
+
+    def insert(self, args: Sequence[Any], leaves: list) -> list:
+        """Return `args` with the differentiated ones replaced."""
+        args = list(args)
+        for number, tree in zip(self.argnums, self.unflatten(leaves)):
+            args[number] = tree
+        return args
+
+    def match(self, tangents: Sequence[Any]) -> list:
+        """Return the leaves of tangents, which must fit the primals."""
+        leaves = []
+        for tangent, structure in zip(tangents, self.structures):
+            leaves += flatten_like(tangent, structure, "a tangent")
+        return [_match(tangent, primal, "tangent") for tangent, primal in zip(leaves, self.leaves)]
+
+
+def _floating(leaf: Any, where: str, what: str) -> Any:
+    """Return `leaf` as a value with a dtype; it must be made of floating-point or complex numbers."""
+    if isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
+        return np.asarray(leaf)[()]
+    dtype = getattr(leaf, "dtype", None)
+    if isinstance(leaf, (Traced, np.ndarray, np.generic)) and dtype.kind in "fc":
+        return leaf
+    got = f"{type(leaf).__name__}" + (f" of dtype {dtype}" if dtype is not None else f" {leaf!r}")
+    remedy = "Pass it as a NumPy array of floats"
+    if isinstance(leaf, (int, np.integer)) and not isinstance(leaf, bool):
+        remedy = f"Pass {float(leaf)}"
+    elif isinstance(leaf, np.ndarray) and dtype is not None and dtype.kind in "iub":
+        remedy = "Pass x.astype(float)"
+    elif hasattr(leaf, "to_numpy"):
+        remedy = "Pass x.to_numpy(dtype=float)"
+    raise DerivativeError(
+        f"{what}: {where} must be made of floats to be differentiated by, got {got}, which has no tangent space. "
+        f"{remedy}, or name other arguments by argnums."
+    )
+
+
+def _match(tangent: Any, primal: Any, kind: str) -> Any:
+    """Return a tangent or cotangent with the dtype of its primal; its shape must be that of the primal."""
+    if not isinstance(tangent, (Traced, np.ndarray, np.generic)):
+        tangent = np.asarray(tangent)
+    if tangent.shape != np.shape(primal):
+        raise ShapeError(
+            f"a {kind} of shape {tangent.shape} was given for a value of shape {np.shape(primal)}; they must be equal"
+        )
+    dtype = primal.dtype if hasattr(primal, "dtype") else np.asarray(primal).dtype
+    if tangent.dtype == dtype or dtype.kind not in "fc":
+        return tangent
+    if tangent.dtype.kind == "c" and dtype.kind == "f":
+        raise ShapeError(f"a complex {kind} was given for a real value ({dtype})")
+    return np.astype(tangent, dtype)
+
+
+def _real_number(outputs: list, structure: Structure, fun: Callable) -> Any:
+    """Return the single output of a function that has a gradient; refuse others with advice."""
+    name = getattr(fun, "__name__", "f")
+    if not outputs:
+        raise DerivativeError(f"grad(f) expects f to return a real number, but {name} returned None. Is a return missing?")
+    if len(outputs) > 1 or structure.spec is not None:
+        raise DerivativeError(
+            f"grad(f) expects f to return a real number, but {name} returned a container of {len(outputs)} values. If "
+            "those after the first are additional results, use grad(f, has_aux=True) and return (value, rest). "
+            "Perhaps you meant jacobian(f)?"
+        )
+    value = outputs[0]
+    if np.shape(value) != ():
+        raise DerivativeError(
+            f"grad(f) expects f to return a real number, but {name} returned an array of shape {np.shape(value)}. "
+            "Perhaps you meant jacobian(f), or f should end with np.sum?"
+        )
+    if np.iscomplexobj(value):
+        raise DerivativeError(
+            f"grad(f) expects f to return a real number, but {name} returned a complex one. Return np.real(...), "
+            "np.imag(...) or np.abs(...) of it."
+        )
+    if isinstance(value, float) and not isinstance(value, np.generic):
+        return np.float64(value)
+    if getattr(value, "dtype", np.dtype(object)).kind != "f":
+        raise DerivativeError(
+            f"grad(f) expects f to return a real number, but {name} returned {value!r} "
+            f"({getattr(value, 'dtype', type(value).__name__)}), which does not vary smoothly."
+        )
+    return value
+
+
+def _size(x: Any) -> int:
+    return math.prod(np.shape(x))
+
+
+def _owned(x: Any) -> Any:
+    """Return a result as an array of its own: not a view of a cotangent, nor read-only."""
+    if isinstance(x, np.ndarray):
+        if x.ndim == 0:
+            return x[()]
+        if x.base is not None or not x.flags.writeable:
+            return x.copy()
+    return x
+
+
+# Running --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Record:
+    """A function that has been run, with its derivative as a tape."""
+
+    inputs: _Inputs
+    outputs: list
+    structure: Structure
+    aux: Any
+    tape: Tape
+
+    def pull(self, cotangents: list) -> Any:
+        """Return the cotangents of the arguments, as containers."""
+        return self.inputs.results(self.pull_leaves(cotangents))
+
+    def pull_leaves(self, cotangents: list) -> list:
+        """Return the cotangents of the arguments, leaf by leaf."""
+        bars = self.tape.pull(cotangents)
+        given = {id(cotangent) for cotangent in cotangents}
+        return [
+            np.zeros(np.shape(leaf), leaf.dtype)[()] if bar is None else bar.copy() if id(bar) in given else _owned(bar)
+            for bar, leaf in zip(bars, self.inputs.leaves)
+        ]
+
+    def push(self, tangents: list) -> list:
+        """Return the tangents of the outputs, leaf by leaf."""
+        dots = self.tape.push(tangents)
+        return [_zeros_like(out) if dot is None else _owned(dot) for dot, out in zip(dots, self.outputs)]
+
+    def tangent_leaves(self, tangents: Sequence[Any]) -> list:
+        """Return the leaves of tangents of the arguments."""
+        if len(tangents) != len(self.inputs.structures):
+            raise ShapeError(f"the linear function takes {len(self.inputs.structures)} tangents, got {len(tangents)}")
+        return self.inputs.match(tangents)
+
+
+def _zeros_like(out: Any) -> Any:
+    dtype = getattr(out, "dtype", np.dtype(float))
+    return np.zeros(np.shape(out), dtype if dtype.kind in "fc" else float)[()]
+
+
+def _record(
+    fun: Callable, args: Sequence[Any], kwargs: dict, argnums: int | Sequence[int], has_aux: bool, what: str
+) -> _Record:
+    """Run `fun` and record the tape of its tangents."""
+    inputs = _Inputs.of(args, argnums, what)
+    with DualTrace() as dual, TapeTrace() as recording:
+        variables = [recording.input(leaf) for leaf in inputs.leaves]
+        boxes = [Dual(dual, leaf, variable) for leaf, variable in zip(inputs.leaves, variables)]
+        result = fun(*inputs.insert(args, boxes), **kwargs)
+        outputs, structure, aux = _take_apart(result, has_aux, what, fun)
+        unpacked = [dual.unpack(leaf) for leaf in outputs]
+        aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
+    tape = Tape(recording, variables, [variable for _, variable in unpacked])
+    return _Record(inputs, [primal for primal, _ in unpacked], structure, aux, tape)
+
+
+def _take_apart(result: Any, has_aux: bool, what: str, fun: Callable) -> tuple[list, Structure, Any]:
+    aux = None
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise DerivativeError(
+                f"{what}(f, has_aux=True) expects f to return a pair (value, aux), but "
+                f"{getattr(fun, '__name__', 'f')} returned {type(result).__name__}"
+            )
+        result, aux = result
+    leaves, structure = flatten(result)
+    return leaves, structure, aux
+
+
+def _forward(fun: Callable, args: Sequence[Any], kwargs: dict, inputs: _Inputs, tangents: list, has_aux: bool) -> tuple:
+    """Run `fun` on dual numbers; return value, tangent and, if asked for, aux."""
+    with DualTrace() as dual:
+        boxes = [Dual(dual, leaf, tangent) for leaf, tangent in zip(inputs.leaves, tangents)]
+        outputs, structure, aux = _take_apart(fun(*inputs.insert(args, boxes), **kwargs), has_aux, "jvp", fun)
+        unpacked = [dual.unpack(leaf) for leaf in outputs]
+        aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
+    value = structure.unflatten([primal for primal, _ in unpacked])
+    tangent = structure.unflatten([_zeros_like(primal) if dot is None else dot for primal, dot in unpacked])
+    return (value, tangent, aux) if has_aux else (value, tangent)
+
+
+# Jacobians ------------------------------------------------------------------------------------------------------------
+
+
+def _basis(leaves: list) -> list:
+    """Return for each leaf an array of shape (directions, *shape): all unit vectors of the leaves taken together."""
+    sizes = [_size(leaf) for leaf in leaves]
+    total = sum(sizes)
+    basis = []
+    start = 0
+    for leaf, size in zip(leaves, sizes):
+        unit = np.zeros((total, size), getattr(leaf, "dtype", float))
+        unit[np.arange(start, start + size), np.arange(size)] = 1
+        basis.append(unit.reshape((total, *np.shape(leaf))))
+        start += size
+    return basis
+
+
+def _columns(push: Callable, leaves: list) -> list[list]:
+    """Return the blocks of the Jacobian by columns: for each output, for each input, shape (inputs, *output)."""
+    basis = _basis(leaves)
+    with BatchTrace(len(basis[0]) if basis else 0) as trace:
+        dots = [trace.unpack(dot) for dot in push([Batch(trace, unit) for unit in basis])]
+    cuts = np.cumsum([_size(leaf) for leaf in leaves])[:-1]
+    blocks = []
+    for dot in dots:
+        last = np.moveaxis(dot, 0, -1)
+        parts = np.split(last, cuts, axis=-1)
+        blocks.append([np.reshape(part, part.shape[:-1] + np.shape(leaf)) for part, leaf in zip(parts, leaves)])
+    return blocks
+
+
+def _rows(record: _Record) -> list[list]:
+    """Return the blocks of the Jacobian by rows: for each output, for each input, shape (*output, *input)."""
+    basis = _basis(record.outputs)
+    with BatchTrace(len(basis[0]) if basis else 0) as trace:
+        bars = [trace.unpack(bar) for bar in record.pull_leaves([Batch(trace, unit) for unit in basis])]
+    cuts = np.cumsum([_size(out) for out in record.outputs])[:-1]
+    parts = [np.split(bar, cuts, axis=0) for bar in bars]
+    return [
+        [np.reshape(part[j], np.shape(out) + np.shape(leaf)) for part, leaf in zip(parts, record.inputs.leaves)]
+        for j, out in enumerate(record.outputs)
+    ]
+
+
+def _jacobian_forward(fun: Callable, args: tuple, kwargs: dict, argnums: int | Sequence[int], has_aux: bool) -> Any:
+    inputs = _Inputs.of(args, argnums, "jacobian")
+    seen: dict[str, Any] = {}
+
+    def push(tangents: list) -> list:
+        value, dots, *aux = _forward(fun, args, kwargs, inputs, tangents, has_aux)
+        seen["outputs"], seen["structure"] = flatten(value)
+        seen["aux"] = aux[0] if aux else None
+        return flatten(dots)[0]
+
+    blocks = _columns(push, inputs.leaves)
+    result = _jacobian_tree(blocks, inputs, seen["outputs"], seen["structure"])
+    return (result, seen["aux"]) if has_aux else result
+
+
+def _jacobian_tree(blocks: list[list], inputs: _Inputs, outputs: list, structure: Structure) -> Any:
+    if not outputs:
+        raise DerivativeError("jacobian(f) expects f to return an array, a number or a container, but it returned None")
+    return structure.unflatten([inputs.results([_owned(block) for block in row]) for row in blocks])

@@ -1,0 +1,1 @@
+"""Floor 2: interpreters, the ways of running the same code."""

@@ -1,0 +1,276 @@
+"""Rows of indexing: reading of every kind that NumPy allows, and the scatter that is its transpose."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from mixgrad._errors import UnsupportedError
+from mixgrad.core.bind import Traced
+from mixgrad.core.numpy_table import numpy_function
+from mixgrad.rules.row import Sample, linear
+
+
+class _Slot:
+    """The place of an index array in an index expression."""
+
+    def __repr__(self) -> str:
+        return "_"
+
+
+SLOT = _Slot()
+
+
+@dataclass(frozen=True)
+class Form:
+    """The static part of an index expression: ``x[i, :, None]`` has the form ``(SLOT, slice(None), None)``.
+
+    The index arrays themselves are arguments of the op, since in a traced program they can be computed.
+    """
+
+    parts: tuple
+
+    @property
+    def basic(self) -> bool:
+        """Whether the result is a view: no index arrays, so no element is read twice."""
+        return SLOT not in self.parts
+
+    def index(self, arrays: tuple) -> tuple:
+        """Return the index expression."""
+        rest = iter(arrays)
+        return tuple(next(rest) if part is SLOT else part for part in self.parts)
+
+
+def _value(x, *arrays, form):
+    return x[form.index(arrays)]
+
+
+def _transpose(out_bar, args, i, *, form):
+    return scatter(out_bar, *args[1:], form=form, shape=args[0].shape)
+
+
+def _accumulate(total, out_bar, args, i, *, form):
+    index = form.index(args[1:])
+    if form.basic:
+        total[index] += out_bar
+    else:
+        np.add.at(total, index, out_bar)
+
+
+def _scatter_value(y, *arrays, form, shape):
+    total = np.zeros(shape, y.dtype)
+    _accumulate(total, y, (None, *arrays), 0, form=form)
+    return total
+
+
+def _positions(arrays, form, shape):
+    """Return the positions in the flattened array that an index expression reads: NumPy itself says which."""
+    size = int(np.prod(shape))
+    return np.arange(size).reshape(shape)[form.index(arrays)]
+
+
+def _batch(args, batched, *, form):
+    x, *arrays = args
+    if not any(batched[1:]):
+        if form.basic:
+            return index(x, form=Form((slice(None), *form.parts)))
+        positions = _positions(arrays, form, x.shape[1:])
+        return index(x.reshape(len(x), -1), positions, form=Form((slice(None), SLOT)))
+    # Different members read different places: their positions in the flattened array, one member after the other.
+    size = next(len(arg) for arg, flag in zip(args, batched) if flag)
+    shape = x.shape[1:] if batched[0] else x.shape
+    members = zip(*[arg if flag else [arg] * size for arg, flag in zip(arrays, batched[1:])])
+    positions = np.stack([_positions(member, form, shape) for member in members])
+    if not batched[0]:
+        return index(x.reshape(-1), positions, form=Form((SLOT,)))
+    member = np.arange(size).reshape((size,) + (1,) * (positions.ndim - 1))
+    return index(x.reshape(size, -1), member, positions, form=Form((SLOT, SLOT)))
+
+
+def _scatter_batch(args, batched, *, form, shape):
+    y, *arrays = args
+    if any(batched[1:]):
+        raise UnsupportedError("the transpose of x[i] with a different index i for each member of a batch")
+    size = len(y)
+    if form.basic:
+        return scatter(y, form=Form((slice(None), *form.parts)), shape=(size, *shape))
+    positions = _positions(arrays, form, shape)
+    flat = scatter(y, positions, form=Form((slice(None), SLOT)), shape=(size, int(np.prod(shape))))
+    return flat.reshape((size, *shape))
+
+
+def _shape(x, *arrays, form):
+    return np.broadcast_to(np.False_, x.shape)[form.index(arrays)].shape
+
+
+index = linear(
+    "index",
+    _value,
+    _transpose,
+    _batch,
+    _shape,
+    dtype=lambda x, *arrays, form: x.dtype,
+    accumulate=_accumulate,
+    samples=(
+        Sample(((4, 3),), {"form": Form((1,))}),
+        Sample(((4, 3),), {"form": Form((slice(None, None, -2), None, Ellipsis))}),
+        Sample(((4, 3), np.array([0, 2, 2])), {"form": Form((SLOT,))}),
+        Sample(((4, 3, 2), np.array([[0], [2]]), np.array([1, 0])), {"form": Form((SLOT, slice(None), SLOT))}),
+        Sample(((2, 2), np.array([[True, False], [True, True]])), {"form": Form((SLOT,))}),
+        Sample(((3,),), {"form": Form((slice(0, 0),))}),
+    ),
+)
+
+scatter = linear(
+    "scatter",
+    _scatter_value,
+    lambda out_bar, args, i, *, form, shape: index(out_bar, *args[1:], form=form),
+    _scatter_batch,
+    lambda y, *arrays, form, shape: shape,
+    dtype=lambda y, *arrays, form, shape: y.dtype,
+    samples=(
+        Sample(((3,),), {"form": Form((1,)), "shape": (2, 3)}),
+        Sample(((3, 2), np.array([0, 2, 2])), {"form": Form((SLOT,)), "shape": (4, 2)}),
+    ),
+)
+
+
+# What NumPy's functions mean ------------------------------------------------------------------------------------------
+
+
+@numpy_function(operator.getitem)
+def _getitem(x, key):
+    parts = key if type(key) is tuple else (key,)
+    form = []
+    arrays = []
+    for part in parts:
+        if part is None or part is Ellipsis or type(part) is int or type(part) is slice:
+            form.append(part)
+        elif isinstance(part, np.integer):
+            form.append(int(part))
+        else:
+            form.append(SLOT)
+            arrays.append(_index_array(part))
+    return index(x, *arrays, form=Form(tuple(form)))
+
+
+def _index_array(part):
+    if isinstance(part, Traced):
+        if part.dtype.kind not in "iub":
+            raise IndexError(
+                f"an index must be an integer or a truth value, got a differentiated {part.dtype} value of shape "
+                f"{part.shape}. Use int(x) or mg.stop_gradient(x).astype(int) if rounding towards zero is meant."
+            )
+        return part
+    array = np.asarray(part)
+    if array.size == 0 and not isinstance(part, np.ndarray):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iub":
+        raise IndexError(
+            f"an index must be an integer, a slice, None, ... or an array of integers or truth values, got {part!r}"
+        )
+    return array
+
+
+@numpy_function(np.take)
+def _take(a, indices, axis=None, mode="raise"):
+    if axis is None:
+        a, axis = a.ravel(), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    n = a.shape[axis]
+    if mode == "wrap":
+        indices = np.mod(indices, n)
+    elif mode == "clip":
+        indices = np.clip(indices, 0, n - 1)
+    return a[(slice(None),) * axis + (indices if np.ndim(indices) == 0 else np.asarray(indices),)]
+
+
+@numpy_function(np.take_along_axis)
+def _take_along_axis(arr, indices, axis=-1):
+    if axis is None:
+        arr, axis = arr.ravel(), 0
+    axis = normalize_axis_index(axis, arr.ndim)
+    places = [np.arange(n).reshape((-1,) + (1,) * (arr.ndim - i - 1)) for i, n in enumerate(arr.shape)]
+    places[axis] = indices
+    return arr[tuple(places)]
+
+
+@numpy_function(np.repeat)
+def _repeat(a, repeats, axis=None):
+    if axis is None:
+        a, axis = a.ravel(), 0
+    return _take(a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
+
+
+@numpy_function(np.roll)
+def _roll(a, shift, axis=None):
+    if axis is None:
+        return np.roll(a.ravel(), shift, 0).reshape(a.shape)
+    for by, along in zip(np.atleast_1d(shift), np.atleast_1d(axis)):
+        a = _take(a, np.roll(np.arange(a.shape[along]), by), int(along))
+    return a
+
+
+@numpy_function(np.rot90)
+def _rot90(m, k=1, axes=(0, 1)):
+    positions = np.rot90(np.arange(m.size).reshape(m.shape), k, axes)
+    return m.ravel()[positions]
+
+
+@numpy_function(np.diagonal, np.linalg.diagonal)
+def _diagonal(a, offset=0, axis1=0, axis2=1):
+    positions = np.diagonal(np.arange(a.size).reshape(a.shape), offset, axis1, axis2)
+    return a.ravel()[positions]
+
+
+@numpy_function(np.diag)
+def _diag(v, k=0):
+    if v.ndim == 2:
+        return _diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError(f"np.diag needs an array of 1 or 2 axes, got shape {v.shape}")
+    n = len(v) + abs(k)
+    rows = np.arange(len(v)) + max(-k, 0)
+    return scatter(v, rows, rows + k, form=Form((SLOT, SLOT)), shape=(n, n))
+
+
+@numpy_function(np.trace, np.linalg.trace)
+def _trace(a, offset=0, axis1=0, axis2=1):
+    return _diagonal(a, offset, axis1, axis2).sum(-1)
+
+
+@numpy_function(np.pad)
+def _pad(array, pad_width, mode="constant", **options):
+    if mode == "constant" and not np.any(options.get("constant_values", 0)):
+        width = np.broadcast_to(pad_width, (array.ndim, 2))
+        inside = tuple(slice(int(low), int(low) + n) for (low, _), n in zip(width, array.shape))
+        shape = tuple(int(low + n + high) for (low, high), n in zip(width, array.shape))
+        return scatter(array, form=Form(inside), shape=shape)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise UnsupportedError(
+            f"np.pad with mode={mode!r} has no rule for differentiated arrays, only constant zeros, edge, reflect, "
+            "symmetric and wrap. Use np.concatenate."
+        )
+    return array.ravel()[np.pad(np.arange(array.size).reshape(array.shape), pad_width, mode, **options)]
+
+
+@numpy_function(np.extract)
+def _extract(condition, arr):
+    return arr.ravel()[np.nonzero(np.ravel(condition))[0]]
+
+
+@numpy_function(np.compress)
+def _compress(condition, a, axis=None):
+    return _take(a, np.flatnonzero(condition), axis)
+
+
+@numpy_function(np.delete)
+def _delete(arr, obj, axis=None):
+    if axis is None:
+        arr, axis = arr.ravel(), 0
+    return _take(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
+
+

@@ -1,0 +1,390 @@
+"""Rows of linear algebra: solving, factors, determinants, norms. All work on stacks of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixgrad._errors import UnsupportedError
+from mixgrad.core.numpy_table import numpy_function
+from mixgrad.rules.contraction import adjoint, matmul, stacked_batch
+from mixgrad.rules.reduction import axes_of
+from mixgrad.rules.row import Sample, data_of, general
+
+
+def _conditioned(x):
+    """Make a random matrix well conditioned (for samples)."""
+    return x + 4 * np.eye(x.shape[-1]) if x.shape[-1] == x.shape[-2] else x
+
+
+def _positive_definite(x):
+    """Make a random matrix symmetric and positive definite (for samples)."""
+    return x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1])
+
+
+def _triangular(x):
+    """Make a random square matrix lower triangular and well conditioned (for samples)."""
+    return np.tril(_conditioned(x)) if x.shape[-1] == x.shape[-2] else x
+
+
+def _solution_shape(a, b, **static):
+    return (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:])
+
+
+def _trace_of_product(a, b):
+    return np.sum(a * np.swapaxes(b, -1, -2), axis=(-2, -1))
+
+
+# Solving --------------------------------------------------------------------------------------------------------------
+
+
+def _solve_jvp(x, args, tangents):
+    # A x = b, hence A x_dot = b_dot - A_dot x.
+    (a, _), (a_dot, b_dot) = args, tangents
+    if a_dot is None:
+        return solve(a, b_dot)
+    change = -matmul(a_dot, x)
+    return solve(a, change if b_dot is None else b_dot + change)
+
+
+solve = general(
+    "solve",
+    np.linalg.solve,
+    _solve_jvp,
+    stacked_batch(lambda: solve, (2, 2)),
+    _solution_shape,
+    transpose=lambda out_bar, args, i: solve(adjoint(args[0]), out_bar),
+    linear_in=(1,),
+    samples=(
+        Sample(((3, 3), (3, 2)), make=_conditioned),
+        Sample(((2, 3, 3), (3, 1)), make=_conditioned),
+        Sample(((1, 1), (4, 1, 2)), make=_conditioned),
+    ),
+)
+
+
+def _solve_triangular_value(a, b, *, lower, unit):
+    from scipy.linalg import solve_triangular  # heavy: imported on first use
+
+    if a.ndim == 2 == b.ndim:
+        return solve_triangular(a, b, lower=lower, unit_diagonal=unit)
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    flat_a = np.broadcast_to(a, (*stack, *a.shape[-2:])).reshape(-1, *a.shape[-2:])
+    flat_b = np.broadcast_to(b, (*stack, *b.shape[-2:])).reshape(-1, *b.shape[-2:])
+    parts = [solve_triangular(m, v, lower=lower, unit_diagonal=unit) for m, v in zip(flat_a, flat_b)]
+    return np.array(parts).reshape(*stack, *b.shape[-2:])
+
+
+def _solve_triangular_jvp(x, args, tangents, *, lower, unit):
+    (a, _), (a_dot, b_dot) = args, tangents
+    if a_dot is None:
+        return triangular(a, b_dot, lower=lower, unit=unit)
+    seen = np.tril(a_dot, -unit) if lower else np.triu(a_dot, unit)  # the part of the matrix that is read
+    change = -matmul(seen, x)
+    return triangular(a, change if b_dot is None else b_dot + change, lower=lower, unit=unit)
+
+
+triangular = general(
+    "solve_triangular",
+    _solve_triangular_value,
+    _solve_triangular_jvp,
+    stacked_batch(lambda: triangular, (2, 2)),
+    _solution_shape,
+    transpose=lambda out_bar, args, i, *, lower, unit: triangular(adjoint(args[0]), out_bar, lower=not lower, unit=unit),
+    linear_in=(1,),
+    samples=(
+        Sample(((3, 3), (3, 2)), {"lower": True, "unit": False}, make=_triangular),
+        Sample(((2, 3, 3), (3, 1)), {"lower": True, "unit": True}, make=_triangular),
+    ),
+)
+
+inv = general(
+    "inv",
+    np.linalg.inv,
+    lambda x, args, tangents: -matmul(matmul(x, tangents[0]), x),
+    lambda args, batched: inv(args[0]),
+    lambda a: a.shape,
+    samples=(Sample(((3, 3),), make=_conditioned), Sample(((2, 2, 2),), make=_conditioned), Sample(((1, 1),), domain=(1, 2))),
+)
+
+
+# Factors --------------------------------------------------------------------------------------------------------------
+
+
+def _cholesky_jvp(factor, args, tangents):
+    # A = L L^H. With S = L^-1 A_dot L^-H:  L_dot = L (lower half of S, with half the diagonal).
+    a_dot = (tangents[0] + adjoint(tangents[0])) / 2
+    half = triangular(factor, a_dot, lower=True, unit=False)
+    s = adjoint(triangular(factor, adjoint(half), lower=True, unit=False))
+    n = factor.shape[-1]
+    weights = np.tri(n, dtype=factor.dtype) - 0.5 * np.eye(n, dtype=factor.dtype)
+    return matmul(factor, s * weights)
+
+
+cholesky = general(
+    "cholesky",
+    np.linalg.cholesky,
+    _cholesky_jvp,
+    lambda args, batched: cholesky(args[0]),
+    lambda a: a.shape,
+    samples=(
+        Sample(((3, 3),), make=_positive_definite),
+        Sample(((2, 2, 2),), make=_positive_definite),
+        Sample(((1, 1),), make=_positive_definite),
+    ),
+)
+
+
+# Determinants ---------------------------------------------------------------------------------------------------------
+
+# With a condition number below this the inverse gives cofactors to ten digits, at a tenth of the cost.
+WELL_CONDITIONED = 1e6
+
+
+def _condition(a):
+    """Return an upper estimate of the condition number of each matrix of a stack; inf where one is singular."""
+    singular = np.linalg.svd(a, compute_uv=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.max(np.where(singular[..., -1] > 0, singular[..., 0] / singular[..., -1], np.inf), initial=1.0)
+
+
+def _cofactor_value(a):
+    """Return the cofactors of a matrix, the derivative of its determinant, whatever its rank.
+
+    With A = U diag(s) V^H they are det(U) det(V^H) conj(U) diag(prod_{j != i} s_j) conj(V^H).
+    """
+    n = a.shape[-1]
+    u, s, vh = np.linalg.svd(a)
+    others = np.where(np.eye(n, dtype=bool), 1.0, s[..., None, :]).prod(-1)
+    sign = np.linalg.det(u) * np.linalg.det(vh)
+    return (np.asarray(sign)[..., None, None] * (np.conjugate(u) * others[..., None, :]) @ np.conjugate(vh)).astype(a.dtype)
+
+
+def _cofactor_jvp(out, args, tangents):
+    (a,), (a_dot,) = args, tangents
+    if _condition(data_of(a)) < WELL_CONDITIONED:
+        # C = det(A) A^-T
+        x = inv(a)
+        spread = _trace_of_product(x, a_dot)[..., None, None]
+        return spread * out - matmul(np.swapaxes(matmul(a_dot, x), -1, -2), out)
+    return _adjugate_jvp(a, a_dot)
+
+
+def _adjugate_jvp(a, a_dot):
+    """Differentiate the algorithm of Faddeev and LeVerrier, which never divides by a pivot, and transpose."""
+    n = a.shape[-1]
+    eye = np.eye(n, dtype=a.dtype)
+    m, m_dot = eye, None
+    for k in range(1, n):
+        product = matmul(a, np.broadcast_to(m, a.shape))
+        product_dot = matmul(a_dot, np.broadcast_to(m, a.shape))
+        if m_dot is not None:
+            product_dot = product_dot + matmul(a, m_dot)
+        m = product - (np.trace(product, axis1=-2, axis2=-1) / k)[..., None, None] * eye
+        m_dot = product_dot - (np.trace(product_dot, axis1=-2, axis2=-1) / k)[..., None, None] * eye
+    if m_dot is None:
+        return a_dot * 0
+    return (-1.0) ** (n - 1) * np.swapaxes(m_dot, -1, -2)
+
+
+cofactor = general(
+    "cofactor",
+    _cofactor_value,
+    _cofactor_jvp,
+    lambda args, batched: cofactor(args[0]),
+    lambda a: a.shape,
+    samples=(
+        Sample(((3, 3),), make=_conditioned),
+        Sample(((2, 2, 2),), make=_conditioned),
+        Sample((np.array([[1.0, 2.0], [2.0, 4.0]]),)),
+        Sample((np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),)),
+    ),
+)
+
+det = general(
+    "det",
+    np.linalg.det,
+    lambda out, args, tangents: np.sum(cofactor(args[0]) * tangents[0], axis=(-2, -1)),
+    lambda args, batched: det(args[0]),
+    lambda a: a.shape[:-2],
+    samples=(
+        Sample(((3, 3),), make=_conditioned),
+        Sample(((2, 2, 2),), make=_conditioned),
+        Sample((np.array([[1.0, 2.0], [2.0, 4.0]]),)),
+        Sample((np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),)),
+        Sample((np.zeros((3, 3)),)),
+    ),
+)
+
+
+def _slogdet_jvp(out, args, tangents):
+    rate = np.trace(solve(args[0], tangents[0]), axis1=-2, axis2=-1)
+    if not np.iscomplexobj(rate):
+        return None, rate
+    return out[0] * (1j * np.imag(rate)), np.real(rate)
+
+
+slogdet = general(
+    "slogdet",
+    lambda a: tuple(np.linalg.slogdet(a)),
+    _slogdet_jvp,
+    lambda args, batched: slogdet(args[0]),
+    lambda a: a.shape[:-2],
+    multiple=True,
+    samples=(Sample(((3, 3),), make=_conditioned), Sample(((2, 2, 2),), make=_conditioned)),
+)
+
+
+# What NumPy's functions mean ------------------------------------------------------------------------------------------
+
+
+def _square(name, a):
+    if np.ndim(a) < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f"np.linalg.{name} needs a square matrix or a stack of them, got shape {np.shape(a)}")
+
+
+@numpy_function(np.linalg.solve)
+def _solve(a, b):
+    _square("solve", a)
+    n = a.shape[-1]
+    if np.ndim(b) == 0 or b.shape[0 if np.ndim(b) == 1 else -2] != n:
+        raise ValueError(f"np.linalg.solve: a matrix of shape {a.shape} and a right-hand side of shape {np.shape(b)}")
+    if np.ndim(b) == 1:
+        return solve(a, np.reshape(b, (n, 1)))[..., 0]
+    return solve(a, b)
+
+
+@numpy_function(np.linalg.inv)
+def _inv(a):
+    _square("inv", a)
+    return inv(a)
+
+
+@numpy_function(np.linalg.det)
+def _det(a):
+    _square("det", a)
+    return det(a)
+
+
+@numpy_function(np.linalg.slogdet)
+def _slogdet(a):
+    _square("slogdet", a)
+    return type(np.linalg.slogdet(np.eye(1)))(*slogdet(a))
+
+
+@numpy_function(np.linalg.cholesky)
+def _cholesky(a, /, *, upper=False):
+    # NumPy reads one triangle; the derivative is that of the symmetric matrix it stands for.
+    _square("cholesky", a)
+    return adjoint(cholesky(adjoint(a))) if upper else cholesky(a)
+
+
+def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
+    """Solve ``a x = b`` for a triangular matrix, as `scipy.linalg.solve_triangular` does; arrays or traced values.
+
+    Parameters
+    ----------
+    a : array_like, shape (..., n, n)
+        Only one triangle is read.
+    b : array_like, shape (n,) or (..., n, k)
+        The right-hand side.
+    trans : {0, 1, 2, 'N', 'T', 'C'}
+        Solve with `a`, its transpose or its conjugate transpose.
+    lower : bool
+        Whether `a` is lower triangular.
+    unit_diagonal : bool
+        Whether the diagonal is taken as ones, and not read.
+
+    Returns
+    -------
+    ndarray
+        The solution, of the shape of `b`, or of the stack's.
+    """
+    a, b = (x if hasattr(x, "dtype") else np.asarray(x, dtype=float) for x in (a, b))
+    _square("solve_triangular", a)
+    if trans not in (0, "N"):
+        a, lower = (adjoint(a) if trans in (2, "C") else np.swapaxes(a, -1, -2)), not lower
+    if np.ndim(b) == 0 or b.shape[0 if np.ndim(b) == 1 else -2] != a.shape[-1]:
+        raise ValueError(f"solve_triangular: a matrix of shape {a.shape} and a right-hand side of shape {np.shape(b)}")
+    static = {"lower": bool(lower), "unit": bool(unit_diagonal)}
+    if np.ndim(b) == 1:
+        return triangular(a, np.reshape(b, (-1, 1)), **static)[..., 0]
+    return triangular(a, b, **static)
+
+
+@numpy_function(np.linalg.norm)
+def _norm(x, ord=None, axis=None, keepdims=False):
+    axes = axes_of(axis, x.ndim)
+    if ord is None:
+        return np.sqrt(_sum_of_squares(x, axes, keepdims))
+    if len(axes) == 1:
+        return _vector_norm(x, ord, axes, keepdims)
+    if len(axes) != 2:
+        raise ValueError(f"np.linalg.norm with ord={ord!r} needs one or two axes, got {len(axes)}")
+    if ord == "fro":
+        return np.sqrt(_sum_of_squares(x, axes, keepdims))
+    if ord in (1, -1, np.inf, -np.inf):
+        inner, outer = axes if abs(ord) == 1 else axes[::-1]
+        reduce = np.max if ord > 0 else np.min
+        sums = np.sum(np.abs(x), axis=inner, keepdims=True)
+        largest = reduce(sums, axis=outer, keepdims=True)
+        return largest if keepdims else np.squeeze(largest, axes)
+    raise UnsupportedError(
+        f"np.linalg.norm of a matrix with ord={ord!r} has no rule in mixgrad yet, only None, 'fro', 1, -1, inf, -inf."
+    )
+
+
+@numpy_function(np.linalg.vector_norm)
+def _linalg_vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    axes = axes_of(axis, x.ndim)
+    return _vector_norm(x, ord, axes, keepdims)
+
+
+@numpy_function(np.linalg.matrix_norm)
+def _linalg_matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    return _norm(x, ord, (-2, -1), keepdims)
+
+
+def _sum_of_squares(x, axes, keepdims):
+    if np.iscomplexobj(x):
+        return _sum_of_squares(np.real(x), axes, keepdims) + _sum_of_squares(np.imag(x), axes, keepdims)
+    return np.sum(np.square(x), axis=axes, keepdims=keepdims)
+
+
+def _vector_norm(x, ord, axes, keepdims):
+    if ord == 2:
+        return np.sqrt(_sum_of_squares(x, axes, keepdims))
+    size = np.abs(x)
+    if ord == np.inf:
+        return np.max(size, axis=axes, keepdims=keepdims)
+    if ord == -np.inf:
+        return np.min(size, axis=axes, keepdims=keepdims)
+    if ord == 0:
+        return np.sum(np.astype(x != 0, x.dtype), axis=axes, keepdims=keepdims)
+    if ord == 1:
+        return np.sum(size, axis=axes, keepdims=keepdims)
+    if not isinstance(ord, (int, float)):
+        raise ValueError(f"np.linalg.norm: ord={ord!r} is not an order of a norm of vectors")
+    return np.sum(size**ord, axis=axes, keepdims=keepdims) ** (1 / ord)
+
+
+@numpy_function(np.linalg.multi_dot)
+def _multi_dot(arrays):
+    *front, result = arrays
+    for array in reversed(front):
+        result = np.matmul(array, result)
+    return result
+
+
+@numpy_function(np.linalg.matrix_power)
+def _matrix_power(a, n):
+    _square("matrix_power", a)
+    if n < 0:
+        return _matrix_power(inv(a), -n)
+    result = None
+    while n:
+        if n & 1:
+            result = a if result is None else matmul(result, a)
+        n >>= 1
+        a = matmul(a, a) if n else a
+    return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape) if result is None else result
+

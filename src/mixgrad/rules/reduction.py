@@ -1,0 +1,321 @@
+"""Rows that reduce axes: sums, extrema, logsumexp, and what is composed of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from mixgrad._errors import UnsupportedError
+from mixgrad.core.numpy_table import REDUCTIONS, numpy_function
+from mixgrad.rules.row import Sample, discrete, general, linear
+
+
+def reduced_shape(x, *, axis, keepdims):
+    """Return the shape that a reduction over `axis` leaves."""
+    if keepdims:
+        return tuple(1 if i in axis else n for i, n in enumerate(x.shape))
+    return tuple(n for i, n in enumerate(x.shape) if i not in axis)
+
+
+def restore(y, x, axis, keepdims):
+    """Give a reduced array the axes of length one that broadcasting against `x` needs."""
+    return y if keepdims else y.reshape(reduced_shape(x, axis=axis, keepdims=True))
+
+
+def _inner(axis):
+    """Return the axes of a member of a batch, counted with the batch axis."""
+    return tuple(i + 1 for i in axis)
+
+
+SAMPLES = (
+    Sample(((2, 3),), {"axis": (0, 1), "keepdims": False}),
+    Sample(((2, 3),), {"axis": (1,), "keepdims": False}),
+    Sample(((1, 4, 2),), {"axis": (0, 2), "keepdims": True}),
+    Sample(((),), {"axis": (), "keepdims": False}),
+)
+
+# Rows -----------------------------------------------------------------------------------------------------------------
+
+sum_ = linear(
+    "sum",
+    lambda x, *, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    lambda out_bar, args, i, *, axis, keepdims: np.broadcast_to(
+        restore(out_bar, args[0], axis, keepdims), args[0].shape
+    ),
+    lambda args, batched, *, axis, keepdims: sum_(args[0], axis=_inner(axis), keepdims=keepdims),
+    reduced_shape,
+    samples=SAMPLES,
+)
+
+
+def _extremum(name, function):
+    def jvp(out, args, tangents, *, axis, keepdims):
+        (x,) = args
+        # Entries that attain the extremum share the derivative evenly.
+        attained = x == restore(out, x, axis, keepdims)
+        count = np.sum(attained, axis=axis, keepdims=True)
+        share = (attained / count).astype(x.dtype)
+        return sum_(share * tangents[0], axis=axis, keepdims=keepdims)
+
+    def batch(args, batched, *, axis, keepdims):
+        return op(args[0], axis=_inner(axis), keepdims=keepdims)
+
+    op = general(
+        name,
+        lambda x, *, axis, keepdims: function(x, axis=axis, keepdims=keepdims),
+        jvp,
+        batch,
+        reduced_shape,
+        samples=SAMPLES,
+    )
+    return op
+
+
+max_ = _extremum("max", np.max)
+min_ = _extremum("min", np.min)
+
+
+def _logsumexp_value(x, *, axis, keepdims):
+    largest = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(largest), largest, np.zeros((), x.dtype))
+    with np.errstate(divide="ignore", over="ignore"):
+        total = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return total if keepdims else total.reshape(reduced_shape(x, axis=axis, keepdims=False))[()]
+
+
+def _logsumexp_jvp(out, args, tangents, *, axis, keepdims):
+    (x,) = args
+    total = restore(out, x, axis, keepdims)
+    # The weights of a softmax; where all entries are -inf the total is, too, and the derivative is zero.
+    weights = np.exp(x - np.where(np.isfinite(total), total, np.zeros((), total.dtype)))
+    weights = np.where(np.isposinf(x), np.ones((), x.dtype), weights)
+    return sum_(weights * tangents[0], axis=axis, keepdims=keepdims)
+
+
+_logsumexp = general(
+    "logsumexp",
+    _logsumexp_value,
+    _logsumexp_jvp,
+    lambda args, batched, *, axis, keepdims: _logsumexp(args[0], axis=_inner(axis), keepdims=keepdims),
+    reduced_shape,
+    samples=SAMPLES,
+)
+
+
+def _order(name, function):
+    op = discrete(
+        name,
+        lambda x, *, axis: function(x, axis=axis, kind="stable"),
+        lambda args, batched, *, axis: op(args[0], axis=axis + 1),
+        lambda x, *, axis: x.shape,
+        samples=(Sample(((2, 3),), {"axis": 1}),),
+    )
+    return op
+
+
+def _arg(name, function):
+    op = discrete(
+        name,
+        lambda x, *, axis: function(x, axis=axis),
+        lambda args, batched, *, axis: op(args[0], axis=axis + 1),
+        lambda x, *, axis: tuple(n for i, n in enumerate(x.shape) if i != axis),
+        samples=(Sample(((2, 3),), {"axis": 1}),),
+    )
+    return op
+
+
+def _truth(name, function):
+    op = discrete(
+        name,
+        lambda x, *, axis, keepdims: function(x, axis=axis, keepdims=keepdims),
+        lambda args, batched, *, axis, keepdims: op(args[0], axis=_inner(axis), keepdims=keepdims),
+        reduced_shape,
+        samples=SAMPLES,
+    )
+    return op
+
+
+argsort = _order("argsort", np.argsort)
+argmax = _arg("argmax", np.argmax)
+argmin = _arg("argmin", np.argmin)
+any_ = _truth("any", np.any)
+all_ = _truth("all", np.all)
+count_nonzero = _truth("count_nonzero", np.count_nonzero)
+
+
+# What NumPy's functions mean ------------------------------------------------------------------------------------------
+
+
+def axes_of(axis, ndim):
+    """Return `axis` as NumPy takes it (None, int or tuple) as a tuple of non-negative ints."""
+    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
+
+
+@numpy_function(np.sum)
+def _sum(a, axis=None, dtype=None, out=None, keepdims=False):
+    a = a if dtype is None else np.astype(a, dtype)
+    return sum_(a, axis=axes_of(axis, a.ndim), keepdims=bool(keepdims))
+
+
+@numpy_function(np.mean)
+def _mean(a, axis=None, dtype=None, out=None, keepdims=False):
+    axes = axes_of(axis, a.ndim)
+    return _sum(a, axes, dtype, keepdims=keepdims) / math.prod(a.shape[i] for i in axes)
+
+
+@numpy_function(np.average)
+def _average(a, axis=None, weights=None, *, keepdims=False):
+    if weights is None:
+        return _mean(a, axis, keepdims=keepdims)
+    axes = axes_of(axis, np.ndim(a))
+    if np.shape(weights) != np.shape(a):
+        if len(axes) != 1 or np.ndim(weights) != 1:
+            raise ValueError(f"np.average needs weights of shape {np.shape(a)}, got {np.shape(weights)}")
+        weights = np.reshape(weights, tuple(-1 if i in axes else 1 for i in range(np.ndim(a))))
+    weighted = np.sum(a * weights, axis=axes, keepdims=keepdims)
+    return weighted / np.sum(np.broadcast_to(weights, np.shape(a)), axis=axes, keepdims=keepdims)
+
+
+@numpy_function(np.var)
+def _var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, correction=None):
+    ddof = ddof if correction is None else correction
+    axes = axes_of(axis, a.ndim)
+    deviation = a - _mean(a, axes, dtype, keepdims=True)
+    count = math.prod(a.shape[i] for i in axes) - ddof
+    squares = np.square(np.abs(deviation)) if np.iscomplexobj(a) else np.square(deviation)
+    return _sum(squares, axes, keepdims=keepdims) / count
+
+
+@numpy_function(np.std)
+def _std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, correction=None):
+    return np.sqrt(_var(a, axis, dtype, out, ddof, keepdims, correction=correction))
+
+
+@numpy_function(np.max, np.amax)
+def _max(a, axis=None, out=None, keepdims=False):
+    return max_(a, axis=axes_of(axis, a.ndim), keepdims=bool(keepdims))
+
+
+@numpy_function(np.min, np.amin)
+def _min(a, axis=None, out=None, keepdims=False):
+    return min_(a, axis=axes_of(axis, a.ndim), keepdims=bool(keepdims))
+
+
+@numpy_function(np.ptp)
+def _ptp(a, axis=None, out=None, keepdims=False):
+    return _max(a, axis, out, keepdims) - _min(a, axis, out, keepdims)
+
+
+@numpy_function(np.prod)
+def _prod(a, axis=None, dtype=None, out=None, keepdims=False):
+    # Pairs, pairs of pairs and so on: no division, so the derivatives of any order are right where entries are zero.
+    a = a if dtype is None else np.astype(a, dtype)
+    axes = axes_of(axis, a.ndim)
+    kept = tuple(i for i in range(a.ndim) if i not in axes)
+    shape = reduced_shape(a, axis=axes, keepdims=bool(keepdims))
+    x = np.transpose(a, (*axes, *kept)).reshape((math.prod(a.shape[i] for i in axes), *(a.shape[i] for i in kept)))
+    while len(x) > 1:
+        half = len(x) // 2
+        pairs = x[:half] * x[half : 2 * half]
+        x = np.concatenate([pairs, x[2 * half :]]) if len(x) % 2 else pairs
+    return x.reshape(shape) if len(x) else np.ones(shape, a.dtype)
+
+
+def logsumexp(a, axis=None, b=None, keepdims=False):
+    """Return ``log(sum(exp(a)))`` without overflow, for arrays and for differentiated values.
+
+    Parameters
+    ----------
+    a : array_like, float
+        Any shape.
+    axis : None, int or tuple of int
+        Axes to sum over; all of them by default.
+    b : array_like, optional
+        Factors of ``exp(a)``, not negative, broadcast against `a`.
+    keepdims : bool
+        Whether the axes stay, with length one.
+
+    Returns
+    -------
+    ndarray or scalar
+        -inf where all entries are -inf, with derivative zero.
+    """
+    a = a if hasattr(a, "dtype") else np.asarray(a, dtype=float)
+    if b is not None:
+        a = a + np.log(b)
+    return _logsumexp(a, axis=axes_of(axis, a.ndim), keepdims=bool(keepdims))
+
+
+@numpy_function(np.median)
+def _median(a, axis=None, out=None, keepdims=False):
+    axes = axes_of(axis, a.ndim)
+    if len(axes) != 1:
+        if axis is not None:
+            raise UnsupportedError("np.median over several axes: reshape them into one first")
+        result = _median(a.ravel(), 0)
+        return result.reshape((1,) * a.ndim) if keepdims else result
+    ordered = _sort(a, axes[0])
+    n = a.shape[axes[0]]
+    middle = np.take(ordered, np.array([(n - 1) // 2, n // 2]), axes[0])
+    return _mean(middle, axes, keepdims=keepdims)
+
+
+@numpy_function(np.sort)
+def _sort(a, axis=-1, kind=None, *, stable=None):
+    if axis is None:
+        a, axis = a.ravel(), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    return np.take_along_axis(a, argsort(a, axis=axis), axis)
+
+
+@numpy_function(np.argsort)
+def _argsort(a, axis=-1, kind=None, *, stable=None):
+    if axis is None:
+        a, axis = a.ravel(), 0
+    return argsort(a, axis=normalize_axis_index(axis, a.ndim))
+
+
+def _register_arg(function, op):
+    @numpy_function(function)
+    def meaning(a, axis=None, out=None, *, keepdims=False):
+        flat = axis is None
+        result = op(a.ravel() if flat else a, axis=0 if flat else normalize_axis_index(axis, a.ndim))
+        if not keepdims:
+            return result
+        return np.reshape(result, (1,) * a.ndim) if flat else np.expand_dims(result, axis)
+
+
+def _register_truth(function, op):
+    @numpy_function(function)
+    def meaning(a, axis=None, out=None, keepdims=False):
+        return op(a, axis=axes_of(axis, a.ndim), keepdims=bool(keepdims))
+
+    return meaning
+
+
+for _function, _op in ((np.argmax, argmax), (np.argmin, argmin)):
+    _register_arg(_function, _op)
+_count_nonzero = _register_truth(np.count_nonzero, count_nonzero)
+REDUCTIONS[np.add] = _sum
+REDUCTIONS[np.multiply] = _prod
+REDUCTIONS[np.maximum] = _max
+REDUCTIONS[np.minimum] = _min
+REDUCTIONS[np.logaddexp] = lambda a, axis=0, keepdims=False: logsumexp(a, axis, keepdims=keepdims)
+REDUCTIONS[np.logical_or] = _register_truth(np.any, any_)
+REDUCTIONS[np.logical_and] = _register_truth(np.all, all_)
+
+
+def _on_values(function):
+    """Make a question about values that has a plain answer, such as ``np.allclose``."""
+
+    def meaning(*args, **kwargs):
+        plain = [arg.concrete() if hasattr(arg, "concrete") else arg for arg in args]
+        return function(*plain, **kwargs)
+
+    numpy_function(function)(meaning)
+
+
+for _function in (np.allclose, np.array_equal, np.isclose, np.nonzero, np.flatnonzero, np.argwhere, np.searchsorted):
+    _on_values(_function)

@@ -1,0 +1,293 @@
+"""How a row of the table is made: one constructor for each kind, which derives every rule that follows from the given.
+
+Samples
+-------
+A row carries the arguments on which the conformance test tries it. For an elementwise op ``domain`` gives, for each
+argument, the interval from which random values are drawn, and ``at`` gives special points. Other rows give ``samples``,
+a tuple of `Sample`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mixgrad.core.bind import Traced, bind
+from mixgrad.core.numpy_table import UFUNCS
+from mixgrad.core.op import Kind, Op, add_row
+
+REALS = (-3.0, 3.0)
+POSITIVE = (0.1, 4.0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arguments of one conformance test.
+
+    Attributes
+    ----------
+    args : tuple
+        A tuple of ints is the shape of a random array from `domain`; anything else is the argument itself.
+    static : dict
+        The static data.
+    domain : tuple of float
+        Lower and upper bound of the random values.
+    make : callable or None
+        Applied to each random array: brings it into the domain of the op (``make=spd`` for Cholesky).
+    """
+
+    args: tuple
+    static: dict = field(default_factory=dict)
+    domain: tuple[float, float] = REALS
+    make: Callable | None = None
+
+
+# The tangent of every elementwise op: a sum of products with strong zeros ---------------------------------------------
+
+
+def strong_product(a: Any, b: Any) -> Any:
+    """Return ``a * b`` where zero times anything, inf and nan included, is zero (the first law of derivatives)."""
+    product = a * b
+    finite = np.isfinite(product)
+    if finite is np.True_ or (finite is not np.False_ and finite.all()):
+        return product
+    return np.where((a == 0) | (b == 0), np.zeros((), np.result_type(product)), product)[()]
+
+
+def _weighted_sum(*pairs: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Return ``c_1 t_1 + c_2 t_2 + ...`` for pairs (c, t), broadcast to `shape`."""
+    total = None
+    for c, t in zip(pairs[::2], pairs[1::2]):
+        if type(c) is int:
+            term = t if c == 1 else -t if c == -1 else c * t
+        else:
+            term = strong_product(c, t)
+        total = term if total is None else total + term
+    return as_type(total, shape, dtype)
+
+
+def as_type(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Return the plain `x` broadcast to `shape` and cast to `dtype`; a cast to real numbers takes the real part."""
+    if x.dtype != dtype:
+        x = (x.real if x.dtype.kind == "c" and dtype.kind != "c" else x).astype(dtype)
+    return x if x.shape == shape else np.broadcast_to(x, shape)
+
+
+def conjugate(x: Any) -> Any:
+    """Return the complex conjugate; real numbers as they are."""
+    return x.conj() if getattr(x, "dtype", None) is not None and x.dtype.kind == "c" else x
+
+
+def _weighted_sum_jvp(out, args, tangents, *, shape, dtype):
+    pairs = []
+    for i in range(0, len(args), 2):
+        if tangents[i] is not None:
+            pairs += [args[i + 1], tangents[i]]
+        if tangents[i + 1] is not None:
+            pairs += [args[i], tangents[i + 1]]
+    return weighted_sum(*pairs, shape=shape, dtype=dtype)
+
+
+def _weighted_sum_transpose(out_bar, args, i, *, shape, dtype):
+    return weighted_sum(conjugate(args[i - 1]), out_bar, shape=out_bar.shape, dtype=out_bar.dtype)
+
+
+def _weighted_sum_batch(args, batched, *, shape, dtype):
+    size = next(len(arg) for arg, flag in zip(args, batched) if flag)
+    aligned = [align(arg, len(shape)) if flag else arg for arg, flag in zip(args, batched)]
+    return weighted_sum(*aligned, shape=(size, *shape), dtype=dtype)
+
+
+def align(x: Any, ndim: int) -> Any:
+    """Insert axes of length one behind the batch axis until the array has `ndim` axes without it."""
+    missing = ndim - (x.ndim - 1)
+    return x.reshape((x.shape[0],) + (1,) * missing + x.shape[1:]) if missing > 0 else x
+
+
+weighted_sum = add_row(
+    Op(
+        "weighted_sum",
+        Kind.MULTILINEAR,
+        _weighted_sum,
+        jvp=_weighted_sum_jvp,
+        transpose=_weighted_sum_transpose,
+        batch=_weighted_sum_batch,
+        shape=lambda *args, shape, dtype: shape,
+        dtype=lambda *args, shape, dtype: dtype,
+        linear_in=None,
+        samples=(
+            Sample(((2, 3), (2, 3)), {"shape": (2, 3), "dtype": np.dtype(float)}),
+            Sample(((3,), (2, 3), (2, 1), ()), {"shape": (2, 3), "dtype": np.dtype(float)}),
+        ),
+    )
+)
+
+
+# One constructor for each kind ----------------------------------------------------------------------------------------
+
+
+def elementwise(
+    function: np.ufunc,
+    *partials: Any,
+    value: Callable | None = None,
+    domain: tuple = (REALS,),
+    at: tuple = (),
+    linear_in: tuple[int, ...] | None = (),
+    register: bool = True,
+) -> Op:
+    """Add the row of an elementwise function.
+
+    Parameters
+    ----------
+    function : np.ufunc
+        The function of NumPy or SciPy, from which the row has its name and its value.
+    *partials : callable or int
+        For each argument the partial derivative: ``partial(out, *args)``, written in NumPy, accurate over the whole
+        range; or the number that it is everywhere.
+    value : callable, optional
+        What computes the value, if something is cheaper than `function` (an operator on Python's scalars).
+    domain : tuple of pairs of float
+        For each argument where the conformance test draws random values; the last one serves all further arguments.
+    at : tuple
+        Special points at which the conformance test compares with the oracle, too.
+    linear_in : tuple of int
+        Arguments in which the op is linear by itself.
+    register : bool
+        Whether calls of `function` on boxes mean this row.
+    """
+
+    def jvp(out, args, tangents):
+        pairs = []
+        for partial, tangent in zip(partials, tangents):
+            if tangent is not None:
+                pairs += (partial(out, *args) if callable(partial) else partial, tangent)
+        return weighted_sum(*pairs, shape=out.shape, dtype=out.dtype)
+
+    op = add_row(
+        Op(
+            function.__name__,
+            Kind.ELEMENTWISE,
+            value or function,
+            jvp=jvp,
+            partials=partials,
+            linear_in=linear_in,
+            samples=(domain, at),
+        )
+    )
+    op.batch = _elementwise_batch(op)
+    op.shape = _broadcast_shape
+    if register:
+        UFUNCS[function] = op
+    return op
+
+
+def _broadcast_shape(*args: Any, **static: Any) -> tuple[int, ...]:
+    return np.broadcast_shapes(*[np.shape(arg) for arg in args])
+
+
+def _elementwise_batch(op: Op) -> Callable:
+    def batch(args, batched, **static):
+        ndim = max(np.ndim(arg) - flag for arg, flag in zip(args, batched))
+        return bind(op, *[align(arg, ndim) if flag else arg for arg, flag in zip(args, batched)], **static)
+
+    return batch
+
+
+def constant(function: Callable, kind: Kind, name: str | None = None, outputs: int = 1) -> Op:
+    """Add the row of an elementwise function without a derivative: of kind ZERO or DISCRETE."""
+    op = add_row(Op(name or function.__name__, kind, function, shape=_broadcast_shape, multiple=outputs > 1))
+    op.batch = _elementwise_batch(op)
+    if isinstance(function, np.ufunc):
+        UFUNCS[function] = op
+    return op
+
+
+def linear(
+    name: str,
+    value: Callable,
+    transpose: Callable,
+    batch: Callable,
+    shape: Callable,
+    *,
+    linear_in: tuple[int, ...] | None = (0,),
+    dtype: Callable | None = None,
+    accumulate: Callable | None = None,
+    samples: tuple = (),
+) -> Op:
+    """Add the row of an op that is linear in its linear arguments together. Its forward rule is itself."""
+
+    def jvp(out, args, tangents, **static):
+        places = range(len(args)) if op.linear_in is None else op.linear_in
+        if all(tangents[i] is None for i in places):
+            return None
+        moved = list(args)
+        for i in places:
+            moved[i] = np.zeros(np.shape(args[i]), out.dtype) if tangents[i] is None else tangents[i]
+        return bind(op, *moved, **static)
+
+    op = Op(name, Kind.LINEAR, value, jvp, transpose, accumulate, batch, shape, linear_in=linear_in, dtype=dtype)
+    op.samples = samples
+    return add_row(op)
+
+
+def multilinear(
+    name: str,
+    value: Callable,
+    transpose: Callable,
+    batch: Callable,
+    shape: Callable,
+    *,
+    linear_in: tuple[int, ...] | None = (0, 1),
+    samples: tuple = (),
+) -> Op:
+    """Add the row of an op that is linear in each of its linear arguments (a product): Leibniz' rule."""
+
+    def jvp(out, args, tangents, **static):
+        total = None
+        for i, tangent in enumerate(tangents):
+            if tangent is not None:
+                term = bind(op, *args[:i], tangent, *args[i + 1 :], **static)
+                total = term if total is None else total + term
+        return total
+
+    op = Op(name, Kind.MULTILINEAR, value, jvp, transpose, None, batch, shape, linear_in=linear_in, samples=samples)
+    return add_row(op)
+
+
+def general(
+    name: str,
+    value: Callable,
+    jvp: Callable,
+    batch: Callable,
+    shape: Callable,
+    *,
+    transpose: Callable | None = None,
+    linear_in: tuple[int, ...] = (),
+    multiple: bool = False,
+    samples: tuple = (),
+) -> Op:
+    """Add the row of an op with a forward rule; the reverse rule is derived from it.
+
+    An op that is linear in some arguments only (the right-hand side of `solve`) gives their transpose, too.
+    """
+    op = Op(name, Kind.GENERAL, value, jvp, transpose, None, batch, shape, linear_in=linear_in, multiple=multiple)
+    op.samples = samples
+    return add_row(op)
+
+
+def discrete(name: str, value: Callable, batch: Callable, shape: Callable, samples: tuple = ()) -> Op:
+    """Add the row of an op whose results are integers or truth values."""
+    return add_row(Op(name, Kind.DISCRETE, value, batch=batch, shape=shape, samples=samples))
+
+
+stop_gradient = constant(lambda x: x, Kind.ZERO, "stop_gradient")
+
+
+def data_of(x: Any) -> np.ndarray:
+    """Return the plain numbers under all boxes, axes of batches included: for choices of algorithm by value."""
+    while isinstance(x, Traced):
+        x = x.inner
+    return x
