@@ -28,34 +28,32 @@ _MODULES = ("datasets", "plot", "testing")
 
 __all__ = [*sorted(_HOME), *_MODULES]
 
-if TYPE_CHECKING:
-    from mixgrad import datasets, plot, testing
-    from mixgrad._errors import (
-        BoxConversionError,
-        DataError,
-        DerivativeError,
-        MixgradError,
-        ShapeError,
-        UnsupportedError,
-    )
-    from mixgrad.derivatives import (
-        grad,
-        hessian,
-        hvp,
-        jacfwd,
-        jacobian,
-        jacrev,
-        jvp,
-        linearize,
-        stop_gradient,
-        value_and_grad,
-        vjp,
-        vmap,
-    )
-    from mixgrad.mixture import GaussianMixture
-    from mixgrad.rules.linalg import solve_triangular
-    from mixgrad.rules.reduction import logsumexp
-    from mixgrad.testing import check_grads
+if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds the two lists together
+    from mixgrad import datasets as datasets
+    from mixgrad import plot as plot
+    from mixgrad import testing as testing
+    from mixgrad._errors import BoxConversionError as BoxConversionError
+    from mixgrad._errors import DataError as DataError
+    from mixgrad._errors import DerivativeError as DerivativeError
+    from mixgrad._errors import MixgradError as MixgradError
+    from mixgrad._errors import ShapeError as ShapeError
+    from mixgrad._errors import UnsupportedError as UnsupportedError
+    from mixgrad.derivatives import grad as grad
+    from mixgrad.derivatives import hessian as hessian
+    from mixgrad.derivatives import hvp as hvp
+    from mixgrad.derivatives import jacfwd as jacfwd
+    from mixgrad.derivatives import jacobian as jacobian
+    from mixgrad.derivatives import jacrev as jacrev
+    from mixgrad.derivatives import jvp as jvp
+    from mixgrad.derivatives import linearize as linearize
+    from mixgrad.derivatives import stop_gradient as stop_gradient
+    from mixgrad.derivatives import value_and_grad as value_and_grad
+    from mixgrad.derivatives import vjp as vjp
+    from mixgrad.derivatives import vmap as vmap
+    from mixgrad.mixture import GaussianMixture as GaussianMixture
+    from mixgrad.rules.linalg import solve_triangular as solve_triangular
+    from mixgrad.rules.reduction import logsumexp as logsumexp
+    from mixgrad.testing import check_grads as check_grads
 
 
 def __getattr__(name: str):

@@ -41,7 +41,7 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
     if isinstance(tree, _PLAIN_LEAVES) or hasattr(tree, "_trace"):
         return [tree], LEAF
     leaves, spec = optree.tree_flatten(tree, is_leaf=is_leaf, namespace=NAMESPACE)
-    while any([_learn(leaf) for leaf in leaves]):
+    while sum(_learn(leaf) for leaf in leaves):  # every leaf has its turn
         leaves, spec = optree.tree_flatten(tree, is_leaf=is_leaf, namespace=NAMESPACE)
     if len(leaves) == 1 and leaves[0] is tree:
         return leaves, LEAF

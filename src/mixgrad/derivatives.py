@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mixgrad import rules
+from mixgrad._arguments import Inputs, match, real_number
 from mixgrad._errors import DerivativeError, ShapeError
 from mixgrad._tree import Structure, flatten, flatten_like, map_leaves
 from mixgrad.core.bind import Traced
@@ -78,7 +79,7 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
     @functools.wraps(fun)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         record = _record(fun, args, kwargs, argnums, has_aux, "grad")
-        value = _real_number(record.outputs, record.structure, fun)
+        value = real_number(record.outputs, record.structure, fun)
         gradients = record.pull([np.ones((), value.dtype)[()]])
         return ((value, record.aux) if has_aux else value), gradients
 
@@ -110,7 +111,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
 
     def pullback(value_bar: Any) -> tuple:
         bars = flatten_like(value_bar, record.structure, "the cotangent given to the function of mg.vjp")
-        return record.pull([_match(bar, out, "cotangent") for bar, out in zip(bars, record.outputs)])
+        return record.pull([match(bar, out, "cotangent") for bar, out in zip(bars, record.outputs)])
 
     value = record.structure.unflatten(record.outputs)
     return (value, pullback, record.aux) if has_aux else (value, pullback)
@@ -160,13 +161,11 @@ def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
         )
     if len(primals) != len(tangents):
         raise ShapeError(f"jvp got {len(primals)} primals and {len(tangents)} tangents; there must be one for each")
-    inputs = _Inputs.of(primals, tuple(range(len(primals))), "jvp")
+    inputs = Inputs.of(primals, tuple(range(len(primals))), "jvp")
     return _forward(fun, primals, {}, inputs, inputs.match(tangents), has_aux)
 
 
-def jacobian(
-    fun: Callable, argnums: int | Sequence[int] = 0, mode: Mode = "auto", has_aux: bool = False
-) -> Callable:
+def jacobian(fun: Callable, argnums: int | Sequence[int] = 0, mode: Mode = "auto", has_aux: bool = False) -> Callable:
     """Return the function that computes the Jacobian of `fun`.
 
     Parameters
@@ -255,12 +254,7 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
         if len(axes) != len(args):
             raise ShapeError(f"vmap: in_axes has {len(axes)} entries for {len(args)} arguments")
         flat = [flatten(arg) for arg in args]
-        sizes = {
-            np.shape(leaf)[axis]
-            for (leaves, _), axis in zip(flat, axes)
-            if axis is not None
-            for leaf in leaves
-        }
+        sizes = {np.shape(leaf)[axis] for (leaves, _), axis in zip(flat, axes) if axis is not None for leaf in leaves}
         if len(sizes) != 1:
             raise ShapeError(
                 f"vmap needs arrays of one length along the batch, got lengths {sorted(sizes)}. Set in_axes=None for "
@@ -281,135 +275,6 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:
 def stop_gradient(x: Any) -> Any:
     """Return `x` (an array, a number or a container) as a constant: derivatives do not pass through it."""
     return map_leaves(lambda leaf: stop_gradient_op(leaf) if isinstance(leaf, Traced) else leaf, x)
-
-
-# Inputs and outputs ---------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Inputs:
-    """The arguments to differentiate by, taken apart."""
-
-    argnums: tuple[int, ...]
-    single: bool
-    structures: list[Structure]
-    counts: list[int]
-    leaves: list
-
-    @classmethod
-    def of(cls, args: Sequence[Any], argnums: int | Sequence[int], what: str) -> _Inputs:
-        single = isinstance(argnums, (int, np.integer))
-        numbers = []
-        for number in [argnums] if single else list(argnums):  # type: ignore[list-item, arg-type]
-            if not isinstance(number, (int, np.integer)) or not -len(args) <= number < len(args):
-                raise DerivativeError(
-                    f"{what}: argnums={argnums!r} does not name positional arguments of a call with {len(args)} of "
-                    "them. Arguments given by keyword cannot be differentiated by: pass them by position."
-                )
-            numbers.append(int(number) % len(args))
-        flat = [flatten(args[number]) for number in numbers]
-        leaves = []
-        for number, (parts, structure) in zip(numbers, flat):
-            paths = structure.paths()
-            leaves += [_floating(leaf, f"argument {number}{path}", what) for leaf, path in zip(parts, paths)]
-        return cls(tuple(numbers), single, [s for _, s in flat], [len(parts) for parts, _ in flat], leaves)
-
-    def unflatten(self, leaves: list) -> list:
-        """Return one container for each of the arguments."""
-        result = []
-        start = 0
-        for structure, count in zip(self.structures, self.counts):
-            result.append(structure.unflatten(leaves[start : start + count]))
-            start += count
-        return result
-
-    def results(self, leaves: list) -> Any:
-        """Return the containers: a tuple, or the one alone if `argnums` was a number."""
-        trees = self.unflatten(leaves)
-        return trees[0] if self.single else tuple(trees)
-
-    def insert(self, args: Sequence[Any], leaves: list) -> list:
-        """Return `args` with the differentiated ones replaced."""
-        args = list(args)
-        for number, tree in zip(self.argnums, self.unflatten(leaves)):
-            args[number] = tree
-        return args
-
-    def match(self, tangents: Sequence[Any]) -> list:
-        """Return the leaves of tangents, which must fit the primals."""
-        leaves = []
-        for tangent, structure in zip(tangents, self.structures):
-            leaves += flatten_like(tangent, structure, "a tangent")
-        return [_match(tangent, primal, "tangent") for tangent, primal in zip(leaves, self.leaves)]
-
-
-def _floating(leaf: Any, where: str, what: str) -> Any:
-    """Return `leaf` as a value with a dtype; it must be made of floating-point or complex numbers."""
-    if isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
-        return np.asarray(leaf)[()]
-    dtype = getattr(leaf, "dtype", None)
-    if isinstance(leaf, (Traced, np.ndarray, np.generic)) and dtype.kind in "fc":
-        return leaf
-    got = f"{type(leaf).__name__}" + (f" of dtype {dtype}" if dtype is not None else f" {leaf!r}")
-    remedy = "Pass it as a NumPy array of floats"
-    if isinstance(leaf, (int, np.integer)) and not isinstance(leaf, bool):
-        remedy = f"Pass {float(leaf)}"
-    elif isinstance(leaf, np.ndarray) and dtype is not None and dtype.kind in "iub":
-        remedy = "Pass x.astype(float)"
-    elif hasattr(leaf, "to_numpy"):
-        remedy = "Pass x.to_numpy(dtype=float)"
-    raise DerivativeError(
-        f"{what}: {where} must be made of floats to be differentiated by, got {got}, which has no tangent space. "
-        f"{remedy}, or name other arguments by argnums."
-    )
-
-
-def _match(tangent: Any, primal: Any, kind: str) -> Any:
-    """Return a tangent or cotangent with the dtype of its primal; its shape must be that of the primal."""
-    if not isinstance(tangent, (Traced, np.ndarray, np.generic)):
-        tangent = np.asarray(tangent)
-    if tangent.shape != np.shape(primal):
-        raise ShapeError(
-            f"a {kind} of shape {tangent.shape} was given for a value of shape {np.shape(primal)}; they must be equal"
-        )
-    dtype = primal.dtype if hasattr(primal, "dtype") else np.asarray(primal).dtype
-    if tangent.dtype == dtype or dtype.kind not in "fc":
-        return tangent
-    if tangent.dtype.kind == "c" and dtype.kind == "f":
-        raise ShapeError(f"a complex {kind} was given for a real value ({dtype})")
-    return np.astype(tangent, dtype)
-
-
-def _real_number(outputs: list, structure: Structure, fun: Callable) -> Any:
-    """Return the single output of a function that has a gradient; refuse others with advice."""
-    name = getattr(fun, "__name__", "f")
-    if not outputs:
-        raise DerivativeError(f"grad(f) expects f to return a real number, but {name} returned None. Is a return missing?")
-    if len(outputs) > 1 or structure.spec is not None:
-        raise DerivativeError(
-            f"grad(f) expects f to return a real number, but {name} returned a container of {len(outputs)} values. If "
-            "those after the first are additional results, use grad(f, has_aux=True) and return (value, rest). "
-            "Perhaps you meant jacobian(f)?"
-        )
-    value = outputs[0]
-    if np.shape(value) != ():
-        raise DerivativeError(
-            f"grad(f) expects f to return a real number, but {name} returned an array of shape {np.shape(value)}. "
-            "Perhaps you meant jacobian(f), or f should end with np.sum?"
-        )
-    if np.iscomplexobj(value):
-        raise DerivativeError(
-            f"grad(f) expects f to return a real number, but {name} returned a complex one. Return np.real(...), "
-            "np.imag(...) or np.abs(...) of it."
-        )
-    if isinstance(value, float) and not isinstance(value, np.generic):
-        return np.float64(value)
-    if getattr(value, "dtype", np.dtype(object)).kind != "f":
-        raise DerivativeError(
-            f"grad(f) expects f to return a real number, but {name} returned {value!r} "
-            f"({getattr(value, 'dtype', type(value).__name__)}), which does not vary smoothly."
-        )
-    return value
 
 
 def _size(x: Any) -> int:
@@ -433,7 +298,7 @@ def _owned(x: Any) -> Any:
 class _Record:
     """A function that has been run, with its derivative as a tape."""
 
-    inputs: _Inputs
+    inputs: Inputs
     outputs: list
     structure: Structure
     aux: Any
@@ -473,7 +338,7 @@ def _record(
     fun: Callable, args: Sequence[Any], kwargs: dict, argnums: int | Sequence[int], has_aux: bool, what: str
 ) -> _Record:
     """Run `fun` and record the tape of its tangents."""
-    inputs = _Inputs.of(args, argnums, what)
+    inputs = Inputs.of(args, argnums, what)
     with DualTrace() as dual, TapeTrace() as recording:
         variables = [recording.input(leaf) for leaf in inputs.leaves]
         boxes = [Dual(dual, leaf, variable) for leaf, variable in zip(inputs.leaves, variables)]
@@ -498,7 +363,7 @@ def _take_apart(result: Any, has_aux: bool, what: str, fun: Callable) -> tuple[l
     return leaves, structure, aux
 
 
-def _forward(fun: Callable, args: Sequence[Any], kwargs: dict, inputs: _Inputs, tangents: list, has_aux: bool) -> tuple:
+def _forward(fun: Callable, args: Sequence[Any], kwargs: dict, inputs: Inputs, tangents: list, has_aux: bool) -> tuple:
     """Run `fun` on dual numbers; return value, tangent and, if asked for, aux."""
     with DualTrace() as dual:
         boxes = [Dual(dual, leaf, tangent) for leaf, tangent in zip(inputs.leaves, tangents)]
@@ -555,7 +420,7 @@ def _rows(record: _Record) -> list[list]:
 
 
 def _jacobian_forward(fun: Callable, args: tuple, kwargs: dict, argnums: int | Sequence[int], has_aux: bool) -> Any:
-    inputs = _Inputs.of(args, argnums, "jacobian")
+    inputs = Inputs.of(args, argnums, "jacobian")
     seen: dict[str, Any] = {}
 
     def push(tangents: list) -> list:
@@ -569,7 +434,7 @@ def _jacobian_forward(fun: Callable, args: tuple, kwargs: dict, argnums: int | S
     return (result, seen["aux"]) if has_aux else result
 
 
-def _jacobian_tree(blocks: list[list], inputs: _Inputs, outputs: list, structure: Structure) -> Any:
+def _jacobian_tree(blocks: list[list], inputs: Inputs, outputs: list, structure: Structure) -> Any:
     if not outputs:
         raise DerivativeError("jacobian(f) expects f to return an array, a number or a container, but it returned None")
     return structure.unflatten([inputs.results([_owned(block) for block in row]) for row in blocks])

@@ -73,9 +73,7 @@ class DualTrace(Trace):
             out_dot = op.jvp(out, primals, tangents, **static)
         if not op.multiple:
             return out if out_dot is None else Dual(self, out, out_dot)
-        return tuple(
-            part if part_dot is None else Dual(self, part, part_dot) for part, part_dot in zip(out, out_dot)
-        )
+        return tuple(part if part_dot is None else Dual(self, part, part_dot) for part, part_dot in zip(out, out_dot))
 
     def unpack(self, value: Any) -> tuple[Any, Any]:
         """Return primal and tangent of a result of the run; the tangent is None where it does not vary."""

@@ -1,10 +1,10 @@
 """Reverse mode: record the tangents of a forward run, a linear computation, and transpose it.
 
-The nonlinear part of the function runs in `modes.dual`. Its tangents are `Variable`s of a tape: each names the linear op
-and the arguments it comes from. The result is a graph of linear equations whose coefficients are known numbers. It can
-be run forwards (`push`: tangents of inputs to tangents of outputs) and, transposed, backwards (`pull`: cotangents of
-outputs to cotangents of inputs), as often as wanted and for many directions at once. Only what an output depends on is
-kept alive.
+The nonlinear part of the function runs in `modes.dual`. Its tangents are `Variable`s of a tape: each names the linear
+op and the arguments it comes from. The result is a graph of linear equations whose coefficients are known numbers. It
+can be run forwards (`push`: tangents of inputs to tangents of outputs) and, transposed, backwards (`pull`: cotangents
+of outputs to cotangents of inputs), as often as wanted and for many directions at once. Only what an output depends on
+is kept alive.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ To add a function, add a row: the function, then its partial derivative for each
 ``lambda out, *args: ...`` in plain NumPy, in the form that is accurate over the whole range of arguments, then the
 interval on which it is tested. Forward and reverse mode, second order and batching follow from it.
 
-Points where a function has no derivative follow the law of docs/semantics.md: an element of the subdifferential, that of
-least norm where that is natural.
+Points where a function has no derivative follow the law of docs/semantics.md: an element of the subdifferential, that
+of least norm where that is natural.
 """
 
 import operator

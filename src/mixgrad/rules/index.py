@@ -272,5 +272,3 @@ def _delete(arr, obj, axis=None):
     if axis is None:
         arr, axis = arr.ravel(), 0
     return _take(arr, np.delete(np.arange(arr.shape[axis]), obj), axis)
-
-

@@ -89,7 +89,9 @@ triangular = general(
     _solve_triangular_jvp,
     stacked_batch(lambda: triangular, (2, 2)),
     _solution_shape,
-    transpose=lambda out_bar, args, i, *, lower, unit: triangular(adjoint(args[0]), out_bar, lower=not lower, unit=unit),
+    transpose=lambda out_bar, args, i, *, lower, unit: triangular(
+        adjoint(args[0]), out_bar, lower=not lower, unit=unit
+    ),
     linear_in=(1,),
     samples=(
         Sample(((3, 3), (3, 2)), {"lower": True, "unit": False}, make=_triangular),
@@ -103,7 +105,11 @@ inv = general(
     lambda x, args, tangents: -matmul(matmul(x, tangents[0]), x),
     lambda args, batched: inv(args[0]),
     lambda a: a.shape,
-    samples=(Sample(((3, 3),), make=_conditioned), Sample(((2, 2, 2),), make=_conditioned), Sample(((1, 1),), domain=(1, 2))),
+    samples=(
+        Sample(((3, 3),), make=_conditioned),
+        Sample(((2, 2, 2),), make=_conditioned),
+        Sample(((1, 1),), domain=(1, 2)),
+    ),
 )
 
 
@@ -156,7 +162,8 @@ def _cofactor_value(a):
     u, s, vh = np.linalg.svd(a)
     others = np.where(np.eye(n, dtype=bool), 1.0, s[..., None, :]).prod(-1)
     sign = np.linalg.det(u) * np.linalg.det(vh)
-    return (np.asarray(sign)[..., None, None] * (np.conjugate(u) * others[..., None, :]) @ np.conjugate(vh)).astype(a.dtype)
+    product = (np.conjugate(u) * others[..., None, :]) @ np.conjugate(vh)
+    return (np.asarray(sign)[..., None, None] * product).astype(a.dtype)
 
 
 def _cofactor_jvp(out, args, tangents):
@@ -387,4 +394,3 @@ def _matrix_power(a, n):
         n >>= 1
         a = matmul(a, a) if n else a
     return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape) if result is None else result
-

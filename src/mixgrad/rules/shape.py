@@ -54,7 +54,11 @@ broadcast_to = linear(
     lambda out_bar, args, i, *, shape: unbroadcast(out_bar, args[0].shape),
     lambda args, batched, *, shape: broadcast_to(align(args[0], len(shape)), shape=(len(args[0]), *shape)),
     lambda x, *, shape: shape,
-    samples=(Sample(((3,),), {"shape": (2, 3)}), Sample(((2, 1),), {"shape": (4, 2, 3)}), Sample(((),), {"shape": (2,)})),
+    samples=(
+        Sample(((3,),), {"shape": (2, 3)}),
+        Sample(((2, 1),), {"shape": (4, 2, 3)}),
+        Sample(((),), {"shape": (2,)}),
+    ),
 )
 
 
@@ -304,7 +308,7 @@ def _astype(x, dtype, /, *, copy=True):
 @numpy_function(np.copy, np.asanyarray, np.asarray, np.array, np.ascontiguousarray)
 def _array(a, dtype=None):
     if isinstance(a, (list, tuple)):
-        a = np.stack(a) if any(np.ndim(part) or not isinstance(part, (int, float, complex)) for part in a) else np.array(a)
+        a = np.stack(a) if any(not isinstance(part, (int, float, complex)) for part in a) else np.array(a)
     elif isinstance(a, (int, float, complex)):
         a = np.asarray(a)
     return a if dtype is None else np.astype(a, dtype)
@@ -387,5 +391,3 @@ for _function, _create in ((np.zeros_like, np.zeros), (np.ones_like, np.ones), (
 def _full_like(a, fill_value, dtype=None, shape=None):
     filled = np.broadcast_to(_array(fill_value), a.shape if shape is None else shape)
     return _astype(filled, a.dtype if dtype is None else dtype)
-
-
