@@ -15,7 +15,7 @@ import numpy as np
 
 from mixgrad import rules
 from mixgrad._arguments import Inputs, match, real_number
-from mixgrad._errors import DerivativeError, ShapeError
+from mixgrad._errors import BoxConversionError, DerivativeError, ShapeError
 from mixgrad._tree import Structure, flatten, flatten_like, map_leaves
 from mixgrad.core.bind import Traced
 from mixgrad.modes.batch import Batch, BatchTrace
@@ -342,12 +342,27 @@ def _record(
     with DualTrace() as dual, TapeTrace() as recording:
         variables = [recording.input(leaf) for leaf in inputs.leaves]
         boxes = [Dual(dual, leaf, variable) for leaf, variable in zip(inputs.leaves, variables)]
-        result = fun(*inputs.insert(args, boxes), **kwargs)
+        result = _run(fun, inputs.insert(args, boxes), kwargs)
         outputs, structure, aux = _take_apart(result, has_aux, what, fun)
         unpacked = [dual.unpack(leaf) for leaf in outputs]
         aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
     tape = Tape(recording, variables, [variable for _, variable in unpacked])
     return _Record(inputs, [primal for primal, _ in unpacked], structure, aux, tape)
+
+
+def _kind_of(result: Any) -> str:
+    return f"an array of shape {result.shape}" if isinstance(result, Traced) else type(result).__name__
+
+
+def _run(fun: Callable, args: Sequence[Any], kwargs: dict) -> Any:
+    """Call the user's function."""
+    try:
+        return fun(*args, **kwargs)
+    except ValueError as error:
+        # y[i] = x on a plain array: NumPy hides our advice behind "setting an array element with a sequence".
+        if isinstance(error.__cause__, BoxConversionError):
+            raise BoxConversionError(str(error.__cause__)).with_traceback(error.__traceback__) from None
+        raise
 
 
 def _take_apart(result: Any, has_aux: bool, what: str, fun: Callable) -> tuple[list, Structure, Any]:
@@ -356,7 +371,7 @@ def _take_apart(result: Any, has_aux: bool, what: str, fun: Callable) -> tuple[l
         if not isinstance(result, tuple) or len(result) != 2:
             raise DerivativeError(
                 f"{what}(f, has_aux=True) expects f to return a pair (value, aux), but "
-                f"{getattr(fun, '__name__', 'f')} returned {type(result).__name__}"
+                f"{getattr(fun, '__name__', 'f')} returned {_kind_of(result)}"
             )
         result, aux = result
     leaves, structure = flatten(result)
@@ -367,7 +382,7 @@ def _forward(fun: Callable, args: Sequence[Any], kwargs: dict, inputs: Inputs, t
     """Run `fun` on dual numbers; return value, tangent and, if asked for, aux."""
     with DualTrace() as dual:
         boxes = [Dual(dual, leaf, tangent) for leaf, tangent in zip(inputs.leaves, tangents)]
-        outputs, structure, aux = _take_apart(fun(*inputs.insert(args, boxes), **kwargs), has_aux, "jvp", fun)
+        outputs, structure, aux = _take_apart(_run(fun, inputs.insert(args, boxes), kwargs), has_aux, "jvp", fun)
         unpacked = [dual.unpack(leaf) for leaf in outputs]
         aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
     value = structure.unflatten([primal for primal, _ in unpacked])

@@ -11,6 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.rules.row import Sample, align, conjugate, multilinear
+from mixgrad.rules.shape import as_array
 
 # Rows -----------------------------------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ einsum = multilinear(
 
 @numpy_function(np.matmul)
 def _matmul(x1, x2):
-    x1, x2 = np.asanyarray(x1) if isinstance(x1, list) else x1, np.asanyarray(x2) if isinstance(x2, list) else x2
+    x1, x2 = as_array(x1), as_array(x2)
     m, n = np.ndim(x1), np.ndim(x2)
     if m == 0 or n == 0:
         raise ValueError("matmul: an operand has no axes; use * for the product with a number")
@@ -226,7 +227,7 @@ def _einsum(*operands, optimize=None):
     if not isinstance(operands[0], str):
         operands = _from_sublists(operands)
     text, *arrays = operands
-    arrays = [np.asanyarray(x) for x in arrays]
+    arrays = [as_array(x) for x in arrays]
     inputs, output = _parse(text, [x.ndim for x in arrays])
     for i, term in enumerate(inputs):
         arrays[i], inputs[i] = _without_repeats(arrays[i], term)

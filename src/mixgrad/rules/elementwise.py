@@ -144,7 +144,7 @@ real = linear(
 imag = linear(
     "imag",
     np.imag,
-    lambda out_bar, args, i: 1j * out_bar,
+    lambda out_bar, args, i: np.multiply(1j, out_bar),  # 1j * x would be a number of Python
     _same_static_batch("imag"),
     lambda x: x.shape,
     dtype=lambda x: x.dtype.type(0).real.dtype,

@@ -214,7 +214,7 @@ def _broadcast_arrays(*args):
 
 @numpy_function(np.concatenate)
 def _concatenate(arrays, axis=0, *, dtype=None):
-    arrays = [_array(array) for array in arrays]
+    arrays = [as_array(array) for array in arrays]
     if axis is None:
         arrays, axis = [array.ravel() for array in arrays], 0
     joined = concatenate(*arrays, axis=normalize_axis_index(axis, arrays[0].ndim))
@@ -223,7 +223,7 @@ def _concatenate(arrays, axis=0, *, dtype=None):
 
 @numpy_function(np.stack)
 def _stack(arrays, axis=0):
-    arrays = [_array(array) for array in arrays]
+    arrays = [as_array(array) for array in arrays]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise ValueError(f"np.stack needs arrays of one shape, got {[array.shape for array in arrays]}")
@@ -244,7 +244,7 @@ def _hstack(tup):
 
 @numpy_function(np.column_stack)
 def _column_stack(tup):
-    arrays = [_array(array) for array in tup]
+    arrays = [as_array(array) for array in tup]
     return _concatenate([np.reshape(a, (-1, 1)) if a.ndim < 2 else a for a in arrays], 1)
 
 
@@ -269,7 +269,7 @@ def _each(arrays, ndim):
 
 
 def _at_least(array, ndim):
-    array = _array(array)
+    array = as_array(array)
     return np.reshape(array, (1,) * (ndim - array.ndim) + array.shape) if array.ndim < ndim else array
 
 
@@ -306,10 +306,11 @@ def _astype(x, dtype, /, *, copy=True):
 
 
 @numpy_function(np.copy, np.asanyarray, np.asarray, np.array, np.ascontiguousarray)
-def _array(a, dtype=None):
+def as_array(a, dtype=None):
+    """Return numbers, lists (of traced numbers, too) and arrays as arrays, traced ones as they are."""
     if isinstance(a, (list, tuple)):
         a = np.stack(a) if any(not isinstance(part, (int, float, complex)) for part in a) else np.array(a)
-    elif isinstance(a, (int, float, complex)):
+    elif not hasattr(a, "dtype"):
         a = np.asarray(a)
     return a if dtype is None else np.astype(a, dtype)
 
@@ -389,5 +390,5 @@ for _function, _create in ((np.zeros_like, np.zeros), (np.ones_like, np.ones), (
 
 @numpy_function(np.full_like)
 def _full_like(a, fill_value, dtype=None, shape=None):
-    filled = np.broadcast_to(_array(fill_value), a.shape if shape is None else shape)
+    filled = np.broadcast_to(as_array(fill_value), a.shape if shape is None else shape)
     return _astype(filled, a.dtype if dtype is None else dtype)
