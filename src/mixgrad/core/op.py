@@ -77,9 +77,8 @@ class Op:
     multiple: bool = False
     samples: tuple = ()
 
-    def __call__(self, *args: Any, **static: Any) -> Any:
-        """Apply the op to arrays or boxes."""
-        return bind(self, *args, **static)
+    # Calling a row applies it to arrays or boxes.
+    __call__ = bind
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -14,6 +14,7 @@ import numpy as np
 from mixgrad.core.bind import Trace, bind
 from mixgrad.core.box import Box
 from mixgrad.core.op import Op
+from mixgrad.core.quiet import QUIET, STATE
 
 
 class Dual(Box):
@@ -68,9 +69,11 @@ class DualTrace(Trace):
         out = bind(op, *primals, **static)
         if op.jvp is None:  # piecewise constant, or no tangent space
             return out
-        # What happens at a pole of a partial derivative is no concern of the user's warnings.
-        with np.errstate(all="ignore"):
+        token = STATE.set(QUIET)
+        try:
             out_dot = op.jvp(out, primals, tangents, **static)
+        finally:
+            STATE.reset(token)
         if not op.multiple:
             return out if out_dot is None else Dual(self, out, out_dot)
         return tuple(part if part_dot is None else Dual(self, part, part_dot) for part, part_dot in zip(out, out_dot))

@@ -133,11 +133,6 @@ class Tape:
         op, args, static = variable.op, variable.args, variable.static
         for i, arg in enumerate(args):
             if isinstance(arg, Variable) and arg._trace is self.trace:
-                if op is weighted_sum:
-                    weight = args[i - 1]
-                    if type(weight) is int and weight == 1:
-                        bars.add(arg, bar)
-                        continue
                 if op.accumulate is not None and bars.accumulate(op, arg, bar, args, i, static):
                     continue
                 bars.add(arg, op.transpose(bar, args, i, **static))

@@ -9,6 +9,7 @@ a tuple of `Sample`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from mixgrad.core.numpy_table import UFUNCS
 from mixgrad.core.op import Kind, Op, add_row
 
 REALS = (-3.0, 3.0)
+FLOAT64 = np.dtype(np.float64)
 POSITIVE = (0.1, 4.0)
 
 
@@ -51,22 +53,24 @@ class Sample:
 def strong_product(a: Any, b: Any) -> Any:
     """Return ``a * b`` where zero times anything, inf and nan included, is zero (the first law of derivatives)."""
     product = a * b
-    finite = np.isfinite(product)
-    if finite is np.True_ or (finite is not np.False_ and finite.all()):
+    if math.isfinite(product) if type(product) is np.float64 else np.isfinite(product).all():
         return product
     return np.where((a == 0) | (b == 0), np.zeros((), np.result_type(product)), product)[()]
 
 
 def _weighted_sum(*pairs: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Return ``c_1 t_1 + c_2 t_2 + ...`` for pairs (c, t), broadcast to `shape`."""
-    total = None
-    for c, t in zip(pairs[::2], pairs[1::2]):
-        if type(c) is int:
-            term = t if c == 1 else -t if c == -1 else c * t
-        else:
-            term = strong_product(c, t)
-        total = term if total is None else total + term
-    return as_type(total, shape, dtype)
+    total = _weigh(pairs[0], pairs[1])
+    for i in range(2, len(pairs), 2):
+        total = total + _weigh(pairs[i], pairs[i + 1])
+    return total if type(total) is np.float64 and dtype is FLOAT64 and not shape else as_type(total, shape, dtype)
+
+
+def _weigh(c: Any, t: Any) -> Any:
+    """Return the product of a weight, a number of Python if it is the same everywhere, and a tangent."""
+    if type(c) is int:
+        return t if c == 1 else -t if c == -1 else c * t
+    return strong_product(c, t)
 
 
 def as_type(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -92,7 +96,10 @@ def _weighted_sum_jvp(out, args, tangents, *, shape, dtype):
 
 
 def _weighted_sum_transpose(out_bar, args, i, *, shape, dtype):
-    return weighted_sum(conjugate(args[i - 1]), out_bar, shape=out_bar.shape, dtype=out_bar.dtype)
+    weight = args[i - 1]
+    if isinstance(weight, Traced) or isinstance(out_bar, Traced):
+        return weighted_sum(conjugate(weight), out_bar, shape=out_bar.shape, dtype=out_bar.dtype)
+    return _weigh(weight if type(weight) in (int, np.float64) else conjugate(weight), out_bar)
 
 
 def _weighted_sum_batch(args, batched, *, shape, dtype):
@@ -161,9 +168,14 @@ def elementwise(
 
     def jvp(out, args, tangents):
         pairs = []
+        plain = True
         for partial, tangent in zip(partials, tangents):
             if tangent is not None:
-                pairs += (partial(out, *args) if callable(partial) else partial, tangent)
+                weight = partial if type(partial) is int else partial(out, *args)
+                pairs += (weight, tangent)
+                plain = plain and not isinstance(tangent, Traced) and not isinstance(weight, Traced)
+        if plain:  # what binding would do, without its cost
+            return _weighted_sum(*pairs, shape=out.shape, dtype=out.dtype)
         return weighted_sum(*pairs, shape=out.shape, dtype=out.dtype)
 
     op = add_row(
