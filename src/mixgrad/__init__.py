@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "mixgrad.derivatives": (
         "grad", "value_and_grad", "jvp", "vjp", "linearize", "jacobian", "jacfwd", "jacrev", "hessian", "hvp", "vmap",
+        "taylor", "nth_derivative",
         "stop_gradient",
     ),
     "mixgrad.testing": ("check_grads",),
@@ -47,6 +48,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.derivatives import jvp as jvp
     from mixgrad.derivatives import linearize as linearize
     from mixgrad.derivatives import stop_gradient as stop_gradient
+    from mixgrad.derivatives import taylor as taylor
+    from mixgrad.derivatives import nth_derivative as nth_derivative
     from mixgrad.derivatives import value_and_grad as value_and_grad
     from mixgrad.derivatives import vjp as vjp
     from mixgrad.derivatives import vmap as vmap

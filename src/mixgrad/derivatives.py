@@ -21,6 +21,7 @@ from mixgrad.core.bind import Traced
 from mixgrad.modes.batch import Batch, BatchTrace
 from mixgrad.modes.dual import Dual, DualTrace
 from mixgrad.modes.tape import Tape, TapeTrace
+from mixgrad.modes.taylor import Taylor, TaylorTrace
 
 Mode = Literal["auto", "forward", "reverse"]
 stop_gradient_op = rules.row.stop_gradient
@@ -233,6 +234,61 @@ def hvp(fun: Callable, x: Any, v: Any) -> Any:
         The point and the direction, of the same structure and shapes.
     """
     return jvp(grad(fun), (x,), (v,))[1]
+
+
+def taylor(fun: Callable, x: Any, direction: Any, order: int) -> Any:
+    """Return the Taylor coefficients of ``fun(x + t * direction)`` at t = 0, by one run on truncated polynomials.
+
+    Parameters
+    ----------
+    fun : callable
+        Of one argument; returns an array, a number or a container.
+    x, direction : array, number or container
+        The point and the direction, of the same structure and shapes.
+    order : int
+        The highest power of t, at least 0. The cost is proportional to its square.
+
+    Returns
+    -------
+    array or container
+        For each output of shape `m` an array of shape ``(order + 1, *m)``: entry k is the coefficient of ``t ** k``,
+        the k-th derivative divided by k factorial.
+    """
+    if not isinstance(order, (int, np.integer)) or order < 0:
+        raise ValueError(f"taylor: order must be an integer that is not negative, got {order!r}")
+    inputs = Inputs.of((x,), 0, "taylor")
+    directions = inputs.match((direction,))
+    with TaylorTrace() as trace:
+        boxes = []
+        for leaf, slope in zip(inputs.leaves, directions):
+            rest = np.zeros((order + 1, *np.shape(leaf)), leaf.dtype)
+            boxes.append(Taylor(trace, np.concatenate([np.stack([leaf, slope]), rest])[: order + 1]))
+        result = _run(fun, inputs.insert((x,), boxes), {})
+        return map_leaves(lambda leaf: trace.unpack(leaf, order), result)
+
+
+def nth_derivative(fun: Callable, n: int) -> Callable:
+    """Return the n-th derivative of a function of one number, at a cost proportional to the square of n.
+
+    Parameters
+    ----------
+    fun : callable
+        Takes a number; returns an array, a number or a container.
+    n : int
+        The order of the derivative, at least 0.
+    """
+
+    @functools.wraps(fun)
+    def derivative(x: Any) -> Any:
+        if np.shape(x) != ():
+            raise ShapeError(
+                f"nth_derivative is for functions of one number, got an argument of shape {np.shape(x)}. For a "
+                "direction in a space of arrays use mg.taylor(f, x, direction, order)."
+            )
+        one = np.ones((), getattr(x, "dtype", float))[()]
+        return map_leaves(lambda c: c[n] * float(math.factorial(n)), taylor(fun, x, one, n))
+
+    return derivative
 
 
 def vmap(fun: Callable, in_axes: Any = 0, out_axes: int = 0) -> Callable:

@@ -162,8 +162,8 @@ class Box(Traced):
     def _refuse_number(self, kind: str) -> BoxConversionError:
         return BoxConversionError(
             f"{kind}(x) of a differentiated value (shape {self.shape}, {self.dtype}) would lose its derivative. Leave "
-            f"{kind}() away; use np.sin instead of math.sin; instead of y[i] = x on a plain array collect the parts and "
-            f"np.stack them. Where no derivative is wanted: {kind}(mg.stop_gradient(x))."
+            f"{kind}() away; use np.sin instead of math.sin; instead of y[i] = x on a plain array collect the parts "
+            f"and np.stack them. Where no derivative is wanted: {kind}(mg.stop_gradient(x))."
         )
 
     def __float__(self):

@@ -59,6 +59,12 @@ class Op:
         Like `shape`; None stands for NumPy's promotion.
     multiple : bool
         Whether the result is a tuple of arrays.
+    series : callable or None
+        ``series(out, *coefficients, **static)``: the Taylor coefficients of the result, from those of the arguments and
+        the value `out`, all along the first axis. Only where they do not follow from the other rules.
+    expand : callable or None
+        ``expand(*args, **static)``: the op as a composition of others, for modes without a rule of their own for it;
+        None if it has no such form for these arguments.
     samples : tuple
         Arguments for the conformance test: see `mixgrad.rules.row`.
     """
@@ -75,6 +81,8 @@ class Op:
     linear_in: tuple[int, ...] | None = ()
     dtype: Callable | None = None
     multiple: bool = False
+    series: Callable | None = None
+    expand: Callable | None = None
     samples: tuple = ()
 
     # Calling a row applies it to arrays or boxes.

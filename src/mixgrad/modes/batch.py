@@ -13,7 +13,7 @@ from mixgrad.core.op import Op
 
 
 class Batch(Box):
-    """An array for each member of the batch: `payload` has the batch as its first axis; the function does not see it."""
+    """An array for each member of the batch: `payload` has the batch as its first axis, unseen by the function."""
 
     __slots__ = ("payload",)
 

@@ -118,6 +118,17 @@ def _einsum_shape(*args, subscripts):
     return tuple(sizes[label] for label in output)
 
 
+def _einsum_expand(*operands, subscripts):
+    """Contract more than two operands pair by pair."""
+    (first, second, *rest), output = subscripts
+    if not rest:
+        return None
+    needed = set(output).union(*rest)
+    kept = "".join(label for label in dict.fromkeys(first + second) if label in needed)
+    pair = einsum(operands[0], operands[1], subscripts=((first, second), kept))
+    return einsum(pair, *operands[2:], subscripts=((kept, *rest), output))
+
+
 einsum = multilinear(
     "einsum",
     _einsum_value,
@@ -125,6 +136,7 @@ einsum = multilinear(
     _einsum_batch,
     _einsum_shape,
     linear_in=None,
+    expand=_einsum_expand,
     samples=(
         Sample(((2, 3), (3, 4)), {"subscripts": (("ij", "jk"), "ki")}),
         Sample(((2, 3),), {"subscripts": (("ij",), "j")}),

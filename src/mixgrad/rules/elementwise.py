@@ -12,9 +12,11 @@ import operator
 
 import numpy as np
 
+from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import FUNCTIONS, numpy_function
 from mixgrad.core.op import TABLE, Kind
-from mixgrad.rules.row import POSITIVE, REALS, constant, elementwise, linear
+from mixgrad.rules import series
+from mixgrad.rules.row import POSITIVE, REALS, constant, elementwise, linear, stop_gradient
 
 UNIT = (-0.95, 0.95)
 LN2, LN10 = 0.6931471805599453, 2.302585092994046
@@ -31,6 +33,34 @@ def _power_by_base(z, x, y):
 def _power_by_exponent(z, x, y):
     # z log x, where zero wins: 0 ** y is flat in y > 0.
     return np.where(z == 0, 0.0, z * np.log(np.where(z == 0, 1.0, x)))
+
+
+def _power_expand(x, y):
+    """Return x ** y for Taylor mode, unless the exponent is a constant number that is not a small integer."""
+    if hasattr(y, "coefficients"):
+        return np.exp(y * np.log(x))
+    if isinstance(y, Traced) or np.ndim(y) or y != int(y) or not 0 <= y <= 64:
+        return None
+    # By multiplication alone: right at x = 0, to any order.
+    n, result = int(y), None
+    while n:
+        if n & 1:
+            result = x if result is None else result * x
+        n >>= 1
+        x = x * x if n else x
+    return np.ones(x.shape, x.dtype) if result is None else result
+
+
+def _logaddexp_expand(x, y):
+    larger = np.where(x > y, x, y)
+    difference = np.where(x == y, 0.0, np.where(x > y, y - x, x - y))
+    return larger + np.log1p(np.exp(difference))
+
+
+def _hypot_expand(x, y):
+    scale = np.hypot(stop_gradient(x), stop_gradient(y))
+    scale = np.where((scale == 0) | ~np.isfinite(scale), 1.0, scale)
+    return scale * np.sqrt((x / scale) ** 2 + (y / scale) ** 2)
 
 
 def _sech(x):
@@ -50,34 +80,41 @@ subtract  = elementwise(np.subtract, 1, -1, value=operator.sub, linear_in=(0, 1)
 negative  = elementwise(np.negative, -1, value=operator.neg, linear_in=(0,))
 multiply  = elementwise(np.multiply, lambda z, x, y: y, lambda z, x, y: x, value=operator.mul, linear_in=(0, 1))
 divide    = elementwise(np.divide, lambda z, x, y: 1 / y, lambda z, x, y: -z / y, value=operator.truediv,
-                        domain=(REALS, POSITIVE), linear_in=(0,))
-reciprocal = elementwise(np.reciprocal, lambda z, x: -z * z, domain=(POSITIVE,))
-square    = elementwise(np.square, lambda z, x: 2 * x)
+                        domain=(REALS, POSITIVE), linear_in=(0,), series=lambda z, x, y: series.divide(x, y))
+reciprocal = elementwise(np.reciprocal, lambda z, x: -z * z, domain=(POSITIVE,),
+                         series=lambda z, x: series.power(x, -1.0, z))
+square    = elementwise(np.square, lambda z, x: 2 * x, expand=lambda x: x * x)
 power     = elementwise(np.power, _power_by_base, _power_by_exponent, domain=(POSITIVE, REALS), register=False,
-                        at=((0.0, 2.0), (0.0, 1.0), (2.0, 0.0), (-2.0, 3.0)))
-sqrt      = elementwise(np.sqrt, lambda z, x: 0.5 / z, domain=(POSITIVE,))
-cbrt      = elementwise(np.cbrt, lambda z, x: 1 / (3 * z * z), domain=(POSITIVE,), at=(-8.0,))
+                        at=((0.0, 2.0), (0.0, 1.0), (2.0, 0.0), (-2.0, 3.0)), expand=_power_expand,
+                        series=lambda z, x, y: series.power(x, y[0], z))
+sqrt      = elementwise(np.sqrt, lambda z, x: 0.5 / z, domain=(POSITIVE,), series=lambda z, x: series.power(x, 0.5, z))
+cbrt      = elementwise(np.cbrt, lambda z, x: 1 / (3 * z * z), domain=(POSITIVE,), at=(-8.0,),
+                        series=lambda z, x: series.power(x, 1 / 3, z))
 remainder = elementwise(np.remainder, 1, lambda z, x, y: -np.floor_divide(x, y), domain=(REALS, (0.7, 0.9)),
                         at=((5.0, -3.0), (-5.0, 3.0)))
 fmod      = elementwise(np.fmod, 1, lambda z, x, y: -np.trunc(x / y), domain=(REALS, (0.7, 0.9)),
                         at=((5.0, -3.0), (-5.0, 3.0)))
 
 # Exponentials and logarithms
-exp       = elementwise(np.exp, lambda z, x: z, at=(-745.0, 700.0))
-exp2      = elementwise(np.exp2, lambda z, x: LN2 * z)
+exp       = elementwise(np.exp, lambda z, x: z, at=(-745.0, 700.0), series=lambda z, x: series.exponential(x, z))
+exp2      = elementwise(np.exp2, lambda z, x: LN2 * z, series=lambda z, x: series.exponential(x, z, LN2))
 expm1     = elementwise(np.expm1, lambda z, x: np.exp(x), at=(1e-10, -1e-10, -40.0))
 log       = elementwise(np.log, lambda z, x: 1 / x, domain=(POSITIVE,))
 log2      = elementwise(np.log2, lambda z, x: 1 / (LN2 * x), domain=(POSITIVE,))
 log10     = elementwise(np.log10, lambda z, x: 1 / (LN10 * x), domain=(POSITIVE,))
 log1p     = elementwise(np.log1p, lambda z, x: 1 / (1 + x), domain=((-0.9, 3.0),), at=(1e-10, -1e-10))
 logaddexp = elementwise(np.logaddexp, lambda z, x, y: _share(z, x), lambda z, x, y: _share(z, y),
-                        at=((800.0, -800.0), (1000.0, 1000.0)))
-logaddexp2 = elementwise(np.logaddexp2, lambda z, x, y: _share(z, x, np.exp2), lambda z, x, y: _share(z, y, np.exp2))
+                        at=((800.0, -800.0), (1000.0, 1000.0)), expand=_logaddexp_expand)
+logaddexp2 = elementwise(np.logaddexp2, lambda z, x, y: _share(z, x, np.exp2), lambda z, x, y: _share(z, y, np.exp2),
+                         expand=lambda x, y: np.logaddexp(LN2 * x, LN2 * y) / LN2)
 
 # Trigonometric and hyperbolic functions
-sin       = elementwise(np.sin, lambda z, x: np.cos(x))
-cos       = elementwise(np.cos, lambda z, x: -np.sin(x))
-tan       = elementwise(np.tan, lambda z, x: 1 + z * z, domain=((-1.4, 1.4),))
+sin       = elementwise(np.sin, lambda z, x: np.cos(x),
+                        series=lambda z, x: series.sine_and_cosine(x, z, np.cos(x[0]), -1)[0])
+cos       = elementwise(np.cos, lambda z, x: -np.sin(x),
+                        series=lambda z, x: series.sine_and_cosine(x, np.sin(x[0]), z, -1)[1])
+tan       = elementwise(np.tan, lambda z, x: 1 + z * z, domain=((-1.4, 1.4),),
+                        series=lambda z, x: series.riccati(x, z, 1 + z * z, 1))
 arcsin    = elementwise(np.arcsin, lambda z, x: 1 / np.sqrt((1 - x) * (1 + x)), domain=(UNIT,))
 arccos    = elementwise(np.arccos, lambda z, x: -1 / np.sqrt((1 - x) * (1 + x)), domain=(UNIT,))
 arctan    = elementwise(np.arctan, lambda z, x: 1 / (1 + x * x))
@@ -85,10 +122,13 @@ arctan2   = elementwise(np.arctan2, lambda z, y, x: _safe_quotient(_safe_quotien
                         lambda z, y, x: _safe_quotient(_safe_quotient(-y, np.hypot(x, y)), np.hypot(x, y)),
                         at=((1e200, 1e200), (1e-200, -1e-200)))
 hypot     = elementwise(np.hypot, lambda z, x, y: _safe_quotient(x, z), lambda z, x, y: _safe_quotient(y, z),
-                        at=((1e200, 1e200), (3.0, 0.0)))
-sinh      = elementwise(np.sinh, lambda z, x: np.cosh(x))
-cosh      = elementwise(np.cosh, lambda z, x: np.sinh(x))
-tanh      = elementwise(np.tanh, lambda z, x: _sech(x) ** 2, at=(20.0, -20.0, 300.0, 1000.0))
+                        at=((1e200, 1e200), (3.0, 0.0)), expand=_hypot_expand)
+sinh      = elementwise(np.sinh, lambda z, x: np.cosh(x),
+                        series=lambda z, x: series.sine_and_cosine(x, z, np.cosh(x[0]), 1)[0])
+cosh      = elementwise(np.cosh, lambda z, x: np.sinh(x),
+                        series=lambda z, x: series.sine_and_cosine(x, np.sinh(x[0]), z, 1)[1])
+tanh      = elementwise(np.tanh, lambda z, x: _sech(x) ** 2, at=(20.0, -20.0, 300.0, 1000.0),
+                        series=lambda z, x: series.riccati(x, z, _sech(x[0]) ** 2, -1))
 arcsinh   = elementwise(np.arcsinh, lambda z, x: 1 / np.hypot(1.0, x), at=(1e200,))
 arccosh   = elementwise(np.arccosh, lambda z, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), domain=((1.1, 5.0),),
                         at=(1e200, 1.0000001))

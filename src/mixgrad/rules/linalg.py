@@ -6,6 +6,7 @@ import numpy as np
 
 from mixgrad._errors import UnsupportedError
 from mixgrad.core.numpy_table import numpy_function
+from mixgrad.rules import series
 from mixgrad.rules.contraction import adjoint, matmul, stacked_batch
 from mixgrad.rules.reduction import axes_of
 from mixgrad.rules.row import Sample, data_of, general
@@ -54,6 +55,7 @@ solve = general(
     _solution_shape,
     transpose=lambda out_bar, args, i: solve(adjoint(args[0]), out_bar),
     linear_in=(1,),
+    series=lambda x, a, b: series.solve(a, b, lambda right: solve(a[0], right)),
     samples=(
         Sample(((3, 3), (3, 2)), make=_conditioned),
         Sample(((2, 3, 3), (3, 1)), make=_conditioned),
@@ -72,6 +74,11 @@ def _solve_triangular_value(a, b, *, lower, unit):
     flat_b = np.broadcast_to(b, (*stack, *b.shape[-2:])).reshape(-1, *b.shape[-2:])
     parts = [solve_triangular(m, v, lower=lower, unit_diagonal=unit) for m, v in zip(flat_a, flat_b)]
     return np.array(parts).reshape(*stack, *b.shape[-2:])
+
+
+def _solve_triangular_series(x, a, b, *, lower, unit):
+    seen = np.tril(a, -unit) if lower else np.triu(a, unit)
+    return series.solve(seen, b, lambda right: triangular(a[0], right, lower=lower, unit=unit))
 
 
 def _solve_triangular_jvp(x, args, tangents, *, lower, unit):
@@ -93,6 +100,7 @@ triangular = general(
         adjoint(args[0]), out_bar, lower=not lower, unit=unit
     ),
     linear_in=(1,),
+    series=_solve_triangular_series,
     samples=(
         Sample(((3, 3), (3, 2)), {"lower": True, "unit": False}, make=_triangular),
         Sample(((2, 3, 3), (3, 1)), {"lower": True, "unit": True}, make=_triangular),
@@ -105,6 +113,7 @@ inv = general(
     lambda x, args, tangents: -matmul(matmul(x, tangents[0]), x),
     lambda args, batched: inv(args[0]),
     lambda a: a.shape,
+    expand=lambda a: solve(a, np.eye(a.shape[-1], dtype=a.dtype)),
     samples=(
         Sample(((3, 3),), make=_conditioned),
         Sample(((2, 2, 2),), make=_conditioned),
@@ -126,12 +135,24 @@ def _cholesky_jvp(factor, args, tangents):
     return matmul(factor, s * weights)
 
 
+def _cholesky_series(factor, a):
+    # The coefficient k of L L^H is  L_0 L_k^H + L_k L_0^H + (known terms): the equation of the forward rule.
+    factors = [factor]
+    for k in range(1, len(a)):
+        known = a[k]
+        if k > 1:
+            known = known - np.sum(matmul(np.stack(factors[1:]), adjoint(np.stack(factors[:0:-1]))), axis=0)
+        factors.append(_cholesky_jvp(factor, None, (known,)))
+    return np.stack(factors)
+
+
 cholesky = general(
     "cholesky",
     np.linalg.cholesky,
     _cholesky_jvp,
     lambda args, batched: cholesky(args[0]),
     lambda a: a.shape,
+    series=_cholesky_series,
     samples=(
         Sample(((3, 3),), make=_positive_definite),
         Sample(((2, 2, 2),), make=_positive_definite),
@@ -168,12 +189,43 @@ def _cofactor_value(a):
 
 def _cofactor_jvp(out, args, tangents):
     (a,), (a_dot,) = args, tangents
-    if _condition(data_of(a)) < WELL_CONDITIONED:
+    if _is_regular(a):
         # C = det(A) A^-T
         x = inv(a)
         spread = _trace_of_product(x, a_dot)[..., None, None]
         return spread * out - matmul(np.swapaxes(matmul(a_dot, x), -1, -2), out)
     return _adjugate_jvp(a, a_dot)
+
+
+def _leverrier(a):
+    """Return cofactors and determinant by the algorithm of Faddeev and LeVerrier, which never divides by a pivot."""
+    n = a.shape[-1]
+    eye = np.eye(n, dtype=a.dtype)
+    m = np.broadcast_to(eye, a.shape)
+    for k in range(1, n):
+        product = matmul(a, m)
+        m = product - (np.trace(product, axis1=-2, axis2=-1) / k)[..., None, None] * eye
+    sign = (-1.0) ** (n - 1)
+    return sign * np.swapaxes(m, -1, -2), sign * np.trace(matmul(a, m), axis1=-2, axis2=-1) / n
+
+
+def _is_regular(a):
+    return bool(_condition(data_of(a)) < WELL_CONDITIONED)
+
+
+def _rate(a):
+    """Return the series of (log det A)' = tr(A^-1 A')."""
+    quotient = series.solve(a[:-1], series.derivative(a), lambda right: solve(a[0], right))
+    return np.trace(quotient, axis1=-2, axis2=-1)
+
+
+def _slogdet_series(out, a):
+    sign, logarithm = out
+    rate = _rate(a)
+    if not np.iscomplexobj(rate):
+        return series.lift(sign, len(a) - 1), series.integral(rate, logarithm)
+    turn = series.linear_ode(None, np.multiply(1j, np.imag(rate)), None, sign)
+    return turn, series.integral(np.real(rate), logarithm)
 
 
 def _adjugate_jvp(a, a_dot):
@@ -199,6 +251,7 @@ cofactor = general(
     _cofactor_jvp,
     lambda args, batched: cofactor(args[0]),
     lambda a: a.shape,
+    expand=lambda a: det(a)[..., None, None] * np.swapaxes(inv(a), -1, -2) if _is_regular(a) else _leverrier(a)[0],
     samples=(
         Sample(((3, 3),), make=_conditioned),
         Sample(((2, 2, 2),), make=_conditioned),
@@ -213,6 +266,8 @@ det = general(
     lambda out, args, tangents: np.sum(cofactor(args[0]) * tangents[0], axis=(-2, -1)),
     lambda args, batched: det(args[0]),
     lambda a: a.shape[:-2],
+    expand=lambda a: None if _is_regular(a) else _leverrier(a)[1],
+    series=lambda out, a: series.linear_ode(None, _rate(a), None, out),
     samples=(
         Sample(((3, 3),), make=_conditioned),
         Sample(((2, 2, 2),), make=_conditioned),
@@ -237,6 +292,7 @@ slogdet = general(
     lambda args, batched: slogdet(args[0]),
     lambda a: a.shape[:-2],
     multiple=True,
+    series=_slogdet_series,
     samples=(Sample(((3, 3),), make=_conditioned), Sample(((2, 2, 2),), make=_conditioned)),
 )
 

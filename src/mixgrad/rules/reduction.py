@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from mixgrad._errors import UnsupportedError
 from mixgrad.core.numpy_table import REDUCTIONS, numpy_function
-from mixgrad.rules.row import Sample, discrete, general, linear
+from mixgrad.rules.row import Sample, discrete, general, linear, stop_gradient
 
 
 def reduced_shape(x, *, axis, keepdims):
@@ -62,12 +62,18 @@ def _extremum(name, function):
     def batch(args, batched, *, axis, keepdims):
         return op(args[0], axis=_inner(axis), keepdims=keepdims)
 
+    def expand(x, *, axis, keepdims):
+        attained = x == op(stop_gradient(x), axis=axis, keepdims=True)
+        count = np.sum(attained, axis=axis, keepdims=keepdims)
+        return sum_(np.where(attained, x, np.zeros((), x.dtype)), axis=axis, keepdims=keepdims) / count
+
     op = general(
         name,
         lambda x, *, axis, keepdims: function(x, axis=axis, keepdims=keepdims),
         jvp,
         batch,
         reduced_shape,
+        expand=expand,
         samples=SAMPLES,
     )
     return op
@@ -94,12 +100,20 @@ def _logsumexp_jvp(out, args, tangents, *, axis, keepdims):
     return sum_(weights * tangents[0], axis=axis, keepdims=keepdims)
 
 
+def _logsumexp_expand(x, *, axis, keepdims):
+    largest = max_(stop_gradient(x), axis=axis, keepdims=True)
+    shift = np.where(np.isfinite(largest), largest, np.zeros((), x.dtype))
+    total = np.log(sum_(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return total if keepdims else total.reshape(reduced_shape(x, axis=axis, keepdims=False))
+
+
 _logsumexp = general(
     "logsumexp",
     _logsumexp_value,
     _logsumexp_jvp,
     lambda args, batched, *, axis, keepdims: _logsumexp(args[0], axis=_inner(axis), keepdims=keepdims),
     reduced_shape,
+    expand=_logsumexp_expand,
     samples=SAMPLES,
 )
 

@@ -108,6 +108,13 @@ def _weighted_sum_batch(args, batched, *, shape, dtype):
     return weighted_sum(*aligned, shape=(size, *shape), dtype=dtype)
 
 
+def _weighted_sum_expand(*pairs, shape, dtype):
+    total = pairs[0] * pairs[1]
+    for i in range(2, len(pairs), 2):
+        total = total + pairs[i] * pairs[i + 1]
+    return np.broadcast_to(np.astype(total, dtype), shape)
+
+
 def align(x: Any, ndim: int) -> Any:
     """Insert axes of length one behind the batch axis until the array has `ndim` axes without it."""
     missing = ndim - (x.ndim - 1)
@@ -125,6 +132,7 @@ weighted_sum = add_row(
         shape=lambda *args, shape, dtype: shape,
         dtype=lambda *args, shape, dtype: dtype,
         linear_in=None,
+        expand=_weighted_sum_expand,
         samples=(
             Sample(((2, 3), (2, 3)), {"shape": (2, 3), "dtype": np.dtype(float)}),
             Sample(((3,), (2, 3), (2, 1), ()), {"shape": (2, 3), "dtype": np.dtype(float)}),
@@ -143,6 +151,8 @@ def elementwise(
     domain: tuple = (REALS,),
     at: tuple = (),
     linear_in: tuple[int, ...] | None = (),
+    series: Callable | None = None,
+    expand: Callable | None = None,
     register: bool = True,
 ) -> Op:
     """Add the row of an elementwise function.
@@ -162,6 +172,8 @@ def elementwise(
         Special points at which the conformance test compares with the oracle, too.
     linear_in : tuple of int
         Arguments in which the op is linear by itself.
+    series, expand : callable, optional
+        See `Op`: for Taylor mode, where a partial derivative uses the output.
     register : bool
         Whether calls of `function` on boxes mean this row.
     """
@@ -186,6 +198,8 @@ def elementwise(
             jvp=jvp,
             partials=partials,
             linear_in=linear_in,
+            series=series,
+            expand=expand,
             samples=(domain, at),
         )
     )
@@ -253,6 +267,7 @@ def multilinear(
     shape: Callable,
     *,
     linear_in: tuple[int, ...] | None = (0, 1),
+    expand: Callable | None = None,
     samples: tuple = (),
 ) -> Op:
     """Add the row of an op that is linear in each of its linear arguments (a product): Leibniz' rule."""
@@ -265,7 +280,8 @@ def multilinear(
                 total = term if total is None else total + term
         return total
 
-    op = Op(name, Kind.MULTILINEAR, value, jvp, transpose, None, batch, shape, linear_in=linear_in, samples=samples)
+    op = Op(name, Kind.MULTILINEAR, value, jvp, transpose, None, batch, shape, linear_in=linear_in, expand=expand)
+    op.samples = samples
     return add_row(op)
 
 
@@ -279,6 +295,8 @@ def general(
     transpose: Callable | None = None,
     linear_in: tuple[int, ...] = (),
     multiple: bool = False,
+    series: Callable | None = None,
+    expand: Callable | None = None,
     samples: tuple = (),
 ) -> Op:
     """Add the row of an op with a forward rule; the reverse rule is derived from it.
@@ -286,7 +304,7 @@ def general(
     An op that is linear in some arguments only (the right-hand side of `solve`) gives their transpose, too.
     """
     op = Op(name, Kind.GENERAL, value, jvp, transpose, None, batch, shape, linear_in=linear_in, multiple=multiple)
-    op.samples = samples
+    op.series, op.expand, op.samples = series, expand, samples
     return add_row(op)
 
 

@@ -1,0 +1,153 @@
+"""Taylor mode: truncated polynomials ``c_0 + c_1 t + ... + c_p t^p``, at a cost proportional to ``p ** 2``.
+
+The rows of the table give most of it without saying so: a linear op works on each coefficient (it is the op on a
+batch), a product convolves them, and any other elementwise function follows from its partial derivatives by
+``z' = sum p_i u_i'``. Only functions whose derivative needs their own value give a recurrence (`Op.series`); others say
+what they are composed of (`Op.expand`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mixgrad._errors import UnsupportedError
+from mixgrad.core.bind import Trace, bind
+from mixgrad.core.box import Box
+from mixgrad.core.op import Kind, Op
+from mixgrad.core.quiet import QUIET, STATE
+from mixgrad.rules import series
+
+
+class Taylor(Box):
+    """A truncated Taylor polynomial: `coefficients` has the powers of t along its first axis."""
+
+    __slots__ = ("coefficients",)
+
+    def __init__(self, trace: TaylorTrace, coefficients: Any) -> None:
+        self._trace = trace
+        self.coefficients = coefficients
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.coefficients.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the array."""
+        return self.coefficients.dtype
+
+    @property
+    def inner(self) -> Any:
+        """The value one level further out."""
+        return self.coefficients[0]
+
+    def concrete(self) -> Any:
+        """Return the plain NumPy value."""
+        value = self.coefficients[0]
+        return value.concrete() if isinstance(value, Box) else value
+
+
+class TaylorTrace(Trace):
+    """One run on polynomials."""
+
+    __slots__ = ()
+
+    def process(self, op: Op, args: tuple, static: dict) -> Any:
+        """Compute the coefficients of the result."""
+        varies = [isinstance(arg, Taylor) and arg._trace is self for arg in args]
+        values = [arg.coefficients[0] if flag else arg for arg, flag in zip(args, varies)]
+        if op.kind in (Kind.ZERO, Kind.DISCRETE):
+            return bind(op, *values, **static)
+        token = STATE.set(QUIET)
+        try:
+            if _order(args, varies) == 0:
+                out = bind(op, *values, **static)
+                lifted = [Taylor(self, series.lift(part, 0)) for part in (out if op.multiple else (out,))]
+                return tuple(lifted) if op.multiple else lifted[0]
+            if _is_linear(op, varies):
+                return Taylor(self, self._linear(op, args, varies, static))
+            expanded = None if op.expand is None else op.expand(*args, **static)
+            if expanded is not None:
+                return expanded
+            return self._nonlinear(op, args, varies, values, static)
+        finally:
+            STATE.reset(token)
+
+    def _nonlinear(self, op: Op, args: tuple, varies: list[bool], values: list, static: dict) -> Any:
+        if op.series is not None:
+            order = _order(args, varies)
+            lifted = [arg.coefficients if flag else series.lift(arg, order) for arg, flag in zip(args, varies)]
+            out = op.series(bind(op, *values, **static), *lifted, **static)
+            return tuple(Taylor(self, part) for part in out) if op.multiple else Taylor(self, out)
+        if sum(varies) == 2 and (op.kind is Kind.MULTILINEAR or op.name == "multiply"):
+            return Taylor(self, _product(op, args, varies, static))
+        if op.kind is not Kind.ELEMENTWISE:
+            raise UnsupportedError(f"{op.name} has no rule for Taylor polynomials with these arguments varying")
+        return Taylor(self, self._from_partials(op, args, varies, values))
+
+    def _linear(self, op: Op, args: tuple, varies: list[bool], static: dict) -> Any:
+        """Apply a linear op to each coefficient; constants have one coefficient, the others are zero."""
+        together = op.kind is Kind.LINEAR or _is_sum(op)
+        places = range(len(args)) if op.linear_in is None else op.linear_in
+        order = _order(args, varies)
+        payloads, batched = [], []
+        for i, (arg, flag) in enumerate(zip(args, varies)):
+            lifted = not flag and together and i in places
+            payloads.append(arg.coefficients if flag else series.lift(arg, order) if lifted else arg)
+            batched.append(flag or lifted)
+        return op.batch(payloads, batched, **static)
+
+    def _from_partials(self, op: Op, args: tuple, varies: list[bool], values: list) -> Any:
+        """Integrate ``z' = sum_i p_i(u) u_i'``."""
+        start = bind(op, *values)
+        shorter = [Taylor(self, arg.coefficients[:-1]) if flag else arg for arg, flag in zip(args, varies)]
+        slope = None
+        for partial, arg, flag in zip(op.partials, args, varies):
+            if flag:
+                weight = partial if type(partial) is int else partial(None, *shorter)
+                slopes = series.derivative(arg.coefficients)
+                coefficients = self._series_of(weight, len(slopes) - 1)
+                term = series.multiply(coefficients, slopes)
+                slope = term if slope is None else slope + term
+        return series.integral(np.broadcast_to(slope, (len(slope), *start.shape)), start)
+
+    def _series_of(self, weight: Any, order: int) -> Any:
+        if isinstance(weight, Taylor) and weight._trace is self:
+            return weight.coefficients
+        return series.lift(weight, order)
+
+    def unpack(self, value: Any, order: int) -> Any:
+        """Return the coefficients of a result; a constant has one that is not zero."""
+        if isinstance(value, Taylor) and value._trace is self:
+            return value.coefficients
+        return series.lift(value, order)
+
+
+def _order(args: tuple, varies: list[bool]) -> int:
+    return min(len(arg.coefficients) for arg, flag in zip(args, varies) if flag) - 1
+
+
+def _is_sum(op: Op) -> bool:
+    return op.kind is Kind.ELEMENTWISE and all(type(partial) is int for partial in op.partials)
+
+
+def _is_linear(op: Op, varies: list[bool]) -> bool:
+    """Whether the op is linear in what varies."""
+    if op.linear_in is not None and not all(i in op.linear_in for i, flag in enumerate(varies) if flag):
+        return False
+    return op.kind is Kind.LINEAR or _is_sum(op) or sum(varies) == 1
+
+
+def _product(op: Op, args: tuple, varies: list[bool], static: dict) -> Any:
+    """Convolve the coefficients of the two arguments that vary."""
+    i, j = (k for k, flag in enumerate(varies) if flag)
+
+    def product(a: Any, b: Any) -> Any:
+        payloads = list(args)
+        payloads[i], payloads[j] = a, b
+        return op.batch(payloads, varies, **static)
+
+    return series.convolve(product, args[i].coefficients, args[j].coefficients)
