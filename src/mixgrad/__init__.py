@@ -16,6 +16,7 @@ _HOMES = {
         "taylor", "nth_derivative",
         "stop_gradient",
     ),
+    "mixgrad.custom": ("custom_jvp", "custom_vjp", "checkpoint"),
     "mixgrad.testing": ("check_grads",),
     "mixgrad.rules.reduction": ("logsumexp",),
     "mixgrad.rules.linalg": ("solve_triangular",),
@@ -39,6 +40,9 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad._errors import MixgradError as MixgradError
     from mixgrad._errors import ShapeError as ShapeError
     from mixgrad._errors import UnsupportedError as UnsupportedError
+    from mixgrad.custom import checkpoint as checkpoint
+    from mixgrad.custom import custom_jvp as custom_jvp
+    from mixgrad.custom import custom_vjp as custom_vjp
     from mixgrad.derivatives import grad as grad
     from mixgrad.derivatives import hessian as hessian
     from mixgrad.derivatives import hvp as hvp

@@ -8,19 +8,17 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from mixgrad import rules
 from mixgrad._arguments import Inputs, match, real_number
-from mixgrad._errors import BoxConversionError, DerivativeError, ShapeError
+from mixgrad._errors import DerivativeError, ShapeError
+from mixgrad._runs import Record, owned, run, run_forward, run_recorded, size_of
 from mixgrad._tree import Structure, flatten, flatten_like, map_leaves
 from mixgrad.core.bind import Traced
 from mixgrad.modes.batch import Batch, BatchTrace
-from mixgrad.modes.dual import Dual, DualTrace
-from mixgrad.modes.tape import Tape, TapeTrace
 from mixgrad.modes.taylor import Taylor, TaylorTrace
 
 Mode = Literal["auto", "forward", "reverse"]
@@ -79,7 +77,7 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
 
     @functools.wraps(fun)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        record = _record(fun, args, kwargs, argnums, has_aux, "grad")
+        record = run_recorded(fun, args, kwargs, argnums, has_aux, "grad")
         value = real_number(record.outputs, record.structure, fun)
         gradients = record.pull([np.ones((), value.dtype)[()]])
         return ((value, record.aux) if has_aux else value), gradients
@@ -108,7 +106,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     aux
         Only with `has_aux`.
     """
-    record = _record(fun, primals, {}, tuple(range(len(primals))), has_aux, "vjp")
+    record = run_recorded(fun, primals, {}, tuple(range(len(primals))), has_aux, "vjp")
 
     def pullback(value_bar: Any) -> tuple:
         bars = flatten_like(value_bar, record.structure, "the cotangent given to the function of mg.vjp")
@@ -129,7 +127,7 @@ def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
         ``pushforward(*tangents)`` gives the tangent of the value. It can be called repeatedly, at the cost of the
         linear part alone.
     """
-    record = _record(fun, primals, {}, tuple(range(len(primals))), False, "linearize")
+    record = run_recorded(fun, primals, {}, tuple(range(len(primals))), False, "linearize")
 
     def pushforward(*tangents: Any) -> Any:
         return record.structure.unflatten(record.push(record.tangent_leaves(tangents)))
@@ -163,7 +161,7 @@ def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
     if len(primals) != len(tangents):
         raise ShapeError(f"jvp got {len(primals)} primals and {len(tangents)} tangents; there must be one for each")
     inputs = Inputs.of(primals, tuple(range(len(primals))), "jvp")
-    return _forward(fun, primals, {}, inputs, inputs.match(tangents), has_aux)
+    return run_forward(fun, primals, {}, inputs, inputs.match(tangents), has_aux)
 
 
 def jacobian(fun: Callable, argnums: int | Sequence[int] = 0, mode: Mode = "auto", has_aux: bool = False) -> Callable:
@@ -194,8 +192,8 @@ def jacobian(fun: Callable, argnums: int | Sequence[int] = 0, mode: Mode = "auto
     def jacobian_function(*args: Any, **kwargs: Any) -> Any:
         if mode == "forward":
             return _jacobian_forward(fun, args, kwargs, argnums, has_aux)
-        record = _record(fun, args, kwargs, argnums, has_aux, "jacobian")
-        sizes = [_size(leaf) for leaf in record.inputs.leaves], [_size(leaf) for leaf in record.outputs]
+        record = run_recorded(fun, args, kwargs, argnums, has_aux, "jacobian")
+        sizes = [size_of(leaf) for leaf in record.inputs.leaves], [size_of(leaf) for leaf in record.outputs]
         by_columns = mode == "auto" and sum(sizes[0]) < sum(sizes[1])
         blocks = _columns(record.push, record.inputs.leaves) if by_columns else _rows(record)
         result = _jacobian_tree(blocks, record.inputs, record.outputs, record.structure)
@@ -263,7 +261,7 @@ def taylor(fun: Callable, x: Any, direction: Any, order: int) -> Any:
         for leaf, slope in zip(inputs.leaves, directions):
             rest = np.zeros((order + 1, *np.shape(leaf)), leaf.dtype)
             boxes.append(Taylor(trace, np.concatenate([np.stack([leaf, slope]), rest])[: order + 1]))
-        result = _run(fun, inputs.insert((x,), boxes), {})
+        result = run(fun, inputs.insert((x,), boxes), {})
         return map_leaves(lambda leaf: trace.unpack(leaf, order), result)
 
 
@@ -333,125 +331,12 @@ def stop_gradient(x: Any) -> Any:
     return map_leaves(lambda leaf: stop_gradient_op(leaf) if isinstance(leaf, Traced) else leaf, x)
 
 
-def _size(x: Any) -> int:
-    return math.prod(np.shape(x))
-
-
-def _owned(x: Any) -> Any:
-    """Return a result as an array of its own: not a view of a cotangent, nor read-only."""
-    if isinstance(x, np.ndarray):
-        if x.ndim == 0:
-            return x[()]
-        if x.base is not None or not x.flags.writeable:
-            return x.copy()
-    return x
-
-
-# Running --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Record:
-    """A function that has been run, with its derivative as a tape."""
-
-    inputs: Inputs
-    outputs: list
-    structure: Structure
-    aux: Any
-    tape: Tape
-
-    def pull(self, cotangents: list) -> Any:
-        """Return the cotangents of the arguments, as containers."""
-        return self.inputs.results(self.pull_leaves(cotangents))
-
-    def pull_leaves(self, cotangents: list) -> list:
-        """Return the cotangents of the arguments, leaf by leaf."""
-        bars = self.tape.pull(cotangents)
-        given = {id(cotangent) for cotangent in cotangents}
-        return [
-            np.zeros(np.shape(leaf), leaf.dtype)[()] if bar is None else bar.copy() if id(bar) in given else _owned(bar)
-            for bar, leaf in zip(bars, self.inputs.leaves)
-        ]
-
-    def push(self, tangents: list) -> list:
-        """Return the tangents of the outputs, leaf by leaf."""
-        dots = self.tape.push(tangents)
-        return [_zeros_like(out) if dot is None else _owned(dot) for dot, out in zip(dots, self.outputs)]
-
-    def tangent_leaves(self, tangents: Sequence[Any]) -> list:
-        """Return the leaves of tangents of the arguments."""
-        if len(tangents) != len(self.inputs.structures):
-            raise ShapeError(f"the linear function takes {len(self.inputs.structures)} tangents, got {len(tangents)}")
-        return self.inputs.match(tangents)
-
-
-def _zeros_like(out: Any) -> Any:
-    dtype = getattr(out, "dtype", np.dtype(float))
-    return np.zeros(np.shape(out), dtype if dtype.kind in "fc" else float)[()]
-
-
-def _record(
-    fun: Callable, args: Sequence[Any], kwargs: dict, argnums: int | Sequence[int], has_aux: bool, what: str
-) -> _Record:
-    """Run `fun` and record the tape of its tangents."""
-    inputs = Inputs.of(args, argnums, what)
-    with DualTrace() as dual, TapeTrace() as recording:
-        variables = [recording.input(leaf) for leaf in inputs.leaves]
-        boxes = [Dual(dual, leaf, variable) for leaf, variable in zip(inputs.leaves, variables)]
-        result = _run(fun, inputs.insert(args, boxes), kwargs)
-        outputs, structure, aux = _take_apart(result, has_aux, what, fun)
-        unpacked = [dual.unpack(leaf) for leaf in outputs]
-        aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
-    tape = Tape(recording, variables, [variable for _, variable in unpacked])
-    return _Record(inputs, [primal for primal, _ in unpacked], structure, aux, tape)
-
-
-def _kind_of(result: Any) -> str:
-    return f"an array of shape {result.shape}" if isinstance(result, Traced) else type(result).__name__
-
-
-def _run(fun: Callable, args: Sequence[Any], kwargs: dict) -> Any:
-    """Call the user's function."""
-    try:
-        return fun(*args, **kwargs)
-    except ValueError as error:
-        # y[i] = x on a plain array: NumPy hides our advice behind "setting an array element with a sequence".
-        if isinstance(error.__cause__, BoxConversionError):
-            raise BoxConversionError(str(error.__cause__)).with_traceback(error.__traceback__) from None
-        raise
-
-
-def _take_apart(result: Any, has_aux: bool, what: str, fun: Callable) -> tuple[list, Structure, Any]:
-    aux = None
-    if has_aux:
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise DerivativeError(
-                f"{what}(f, has_aux=True) expects f to return a pair (value, aux), but "
-                f"{getattr(fun, '__name__', 'f')} returned {_kind_of(result)}"
-            )
-        result, aux = result
-    leaves, structure = flatten(result)
-    return leaves, structure, aux
-
-
-def _forward(fun: Callable, args: Sequence[Any], kwargs: dict, inputs: Inputs, tangents: list, has_aux: bool) -> tuple:
-    """Run `fun` on dual numbers; return value, tangent and, if asked for, aux."""
-    with DualTrace() as dual:
-        boxes = [Dual(dual, leaf, tangent) for leaf, tangent in zip(inputs.leaves, tangents)]
-        outputs, structure, aux = _take_apart(_run(fun, inputs.insert(args, boxes), kwargs), has_aux, "jvp", fun)
-        unpacked = [dual.unpack(leaf) for leaf in outputs]
-        aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
-    value = structure.unflatten([primal for primal, _ in unpacked])
-    tangent = structure.unflatten([_zeros_like(primal) if dot is None else dot for primal, dot in unpacked])
-    return (value, tangent, aux) if has_aux else (value, tangent)
-
-
 # Jacobians ------------------------------------------------------------------------------------------------------------
 
 
 def _basis(leaves: list) -> list:
     """Return for each leaf an array of shape (directions, *shape): all unit vectors of the leaves taken together."""
-    sizes = [_size(leaf) for leaf in leaves]
+    sizes = [size_of(leaf) for leaf in leaves]
     total = sum(sizes)
     basis = []
     start = 0
@@ -468,7 +353,7 @@ def _columns(push: Callable, leaves: list) -> list[list]:
     basis = _basis(leaves)
     with BatchTrace(len(basis[0]) if basis else 0) as trace:
         dots = [trace.unpack(dot) for dot in push([Batch(trace, unit) for unit in basis])]
-    cuts = np.cumsum([_size(leaf) for leaf in leaves])[:-1]
+    cuts = np.cumsum([size_of(leaf) for leaf in leaves])[:-1]
     blocks = []
     for dot in dots:
         last = np.moveaxis(dot, 0, -1)
@@ -477,12 +362,12 @@ def _columns(push: Callable, leaves: list) -> list[list]:
     return blocks
 
 
-def _rows(record: _Record) -> list[list]:
+def _rows(record: Record) -> list[list]:
     """Return the blocks of the Jacobian by rows: for each output, for each input, shape (*output, *input)."""
     basis = _basis(record.outputs)
     with BatchTrace(len(basis[0]) if basis else 0) as trace:
         bars = [trace.unpack(bar) for bar in record.pull_leaves([Batch(trace, unit) for unit in basis])]
-    cuts = np.cumsum([_size(out) for out in record.outputs])[:-1]
+    cuts = np.cumsum([size_of(out) for out in record.outputs])[:-1]
     parts = [np.split(bar, cuts, axis=0) for bar in bars]
     return [
         [np.reshape(part[j], np.shape(out) + np.shape(leaf)) for part, leaf in zip(parts, record.inputs.leaves)]
@@ -495,7 +380,7 @@ def _jacobian_forward(fun: Callable, args: tuple, kwargs: dict, argnums: int | S
     seen: dict[str, Any] = {}
 
     def push(tangents: list) -> list:
-        value, dots, *aux = _forward(fun, args, kwargs, inputs, tangents, has_aux)
+        value, dots, *aux = run_forward(fun, args, kwargs, inputs, tangents, has_aux)
         seen["outputs"], seen["structure"] = flatten(value)
         seen["aux"] = aux[0] if aux else None
         return flatten(dots)[0]
@@ -508,4 +393,4 @@ def _jacobian_forward(fun: Callable, args: tuple, kwargs: dict, argnums: int | S
 def _jacobian_tree(blocks: list[list], inputs: Inputs, outputs: list, structure: Structure) -> Any:
     if not outputs:
         raise DerivativeError("jacobian(f) expects f to return an array, a number or a container, but it returned None")
-    return structure.unflatten([inputs.results([_owned(block) for block in row]) for row in blocks])
+    return structure.unflatten([inputs.results([owned(block) for block in row]) for row in blocks])

@@ -168,5 +168,5 @@ def test_stop_gradient():
 def test_complex_gradient_is_steepest_ascent():
     z = 1.0 + 2.0j
     assert mg.grad(lambda z: np.abs(z) ** 2)(z) == pytest.approx(2 * z, rel=1e-15)
-    value, tangent = mg.jvp(lambda z: np.abs(z) ** 2, (z,), (0.5 - 1.0j,))
+    _, tangent = mg.jvp(lambda z: np.abs(z) ** 2, (z,), (0.5 - 1.0j,))
     assert tangent == pytest.approx(np.real(np.conj(2 * z) * (0.5 - 1.0j)), rel=1e-15)

@@ -78,10 +78,9 @@ class TaylorTrace(Trace):
 
     def _nonlinear(self, op: Op, args: tuple, varies: list[bool], values: list, static: dict) -> Any:
         if op.series is not None:
-            order = _order(args, varies)
-            lifted = [arg.coefficients if flag else series.lift(arg, order) for arg, flag in zip(args, varies)]
-            out = op.series(bind(op, *values, **static), *lifted, **static)
-            return tuple(Taylor(self, part) for part in out) if op.multiple else Taylor(self, out)
+            start = bind(op, *values, **static)
+            out = op.series(start, *[self._lift(arg, args, varies) for arg in args], **static)
+            return tuple(Taylor(self, part) for part in out) if op.multiple else Taylor(self, _cast(out, start.dtype))
         if sum(varies) == 2 and (op.kind is Kind.MULTILINEAR or op.name == "multiply"):
             return Taylor(self, _product(op, args, varies, static))
         if op.kind is not Kind.ELEMENTWISE:
@@ -92,13 +91,16 @@ class TaylorTrace(Trace):
         """Apply a linear op to each coefficient; constants have one coefficient, the others are zero."""
         together = op.kind is Kind.LINEAR or _is_sum(op)
         places = range(len(args)) if op.linear_in is None else op.linear_in
-        order = _order(args, varies)
-        payloads, batched = [], []
-        for i, (arg, flag) in enumerate(zip(args, varies)):
-            lifted = not flag and together and i in places
-            payloads.append(arg.coefficients if flag else series.lift(arg, order) if lifted else arg)
-            batched.append(flag or lifted)
+        batched = [flag or (together and i in places) for i, flag in enumerate(varies)]
+        payloads = [self._lift(arg, args, varies) if flag else arg for arg, flag in zip(args, batched)]
         return op.batch(payloads, batched, **static)
+
+    def _lift(self, arg: Any, args: tuple, varies: list[bool]) -> Any:
+        """Return the coefficients of an argument, be it constant; a number of Python takes the others' dtype."""
+        if isinstance(arg, Taylor) and arg._trace is self:
+            return arg.coefficients
+        dtype = None if hasattr(arg, "dtype") else np.result_type(arg, *[a.dtype for a, f in zip(args, varies) if f])
+        return series.lift(arg, _order(args, varies), dtype)
 
     def _from_partials(self, op: Op, args: tuple, varies: list[bool], values: list) -> Any:
         """Integrate ``z' = sum_i p_i(u) u_i'``."""
@@ -109,15 +111,10 @@ class TaylorTrace(Trace):
             if flag:
                 weight = partial if type(partial) is int else partial(None, *shorter)
                 slopes = series.derivative(arg.coefficients)
-                coefficients = self._series_of(weight, len(slopes) - 1)
-                term = series.multiply(coefficients, slopes)
+                term = series.multiply(self.unpack(weight, len(slopes) - 1), slopes)
+                term = series.pad(term, 1 + start.ndim)
                 slope = term if slope is None else slope + term
-        return series.integral(np.broadcast_to(slope, (len(slope), *start.shape)), start)
-
-    def _series_of(self, weight: Any, order: int) -> Any:
-        if isinstance(weight, Taylor) and weight._trace is self:
-            return weight.coefficients
-        return series.lift(weight, order)
+        return _cast(series.integral(np.broadcast_to(slope, (len(slope), *start.shape)), start), start.dtype)
 
     def unpack(self, value: Any, order: int) -> Any:
         """Return the coefficients of a result; a constant has one that is not zero."""
@@ -128,6 +125,10 @@ class TaylorTrace(Trace):
 
 def _order(args: tuple, varies: list[bool]) -> int:
     return min(len(arg.coefficients) for arg, flag in zip(args, varies) if flag) - 1
+
+
+def _cast(coefficients: Any, dtype: np.dtype) -> Any:
+    return coefficients if coefficients.dtype == dtype else np.astype(coefficients, dtype)
 
 
 def _is_sum(op: Op) -> bool:

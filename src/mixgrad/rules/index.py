@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 
@@ -68,7 +69,7 @@ def _scatter_value(y, *arrays, form, shape):
 
 def _positions(arrays, form, shape):
     """Return the positions in the flattened array that an index expression reads: NumPy itself says which."""
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     return np.arange(size).reshape(shape)[form.index(arrays)]
 
 
@@ -79,31 +80,37 @@ def _batch(args, batched, *, form):
             return index(x, form=Form((slice(None), *form.parts)))
         positions = _positions(arrays, form, x.shape[1:])
         return index(x.reshape(len(x), -1), positions, form=Form((slice(None), SLOT)))
-    # Different members read different places: their positions in the flattened array, one member after the other.
     size = next(len(arg) for arg, flag in zip(args, batched) if flag)
-    shape = x.shape[1:] if batched[0] else x.shape
-    members = zip(*[arg if flag else [arg] * size for arg, flag in zip(arrays, batched[1:])])
-    positions = np.stack([_positions(member, form, shape) for member in members])
+    member, positions = _member_positions(arrays, batched[1:], form, x.shape[1:] if batched[0] else x.shape, size)
     if not batched[0]:
         return index(x.reshape(-1), positions, form=Form((SLOT,)))
-    member = np.arange(size).reshape((size,) + (1,) * (positions.ndim - 1))
     return index(x.reshape(size, -1), member, positions, form=Form((SLOT, SLOT)))
 
 
 def _scatter_batch(args, batched, *, form, shape):
     y, *arrays = args
-    if any(batched[1:]):
-        raise UnsupportedError("the transpose of x[i] with a different index i for each member of a batch")
-    size = len(y)
+    size = next(len(arg) for arg, flag in zip(args, batched) if flag)
     if form.basic:
         return scatter(y, form=Form((slice(None), *form.parts)), shape=(size, *shape))
-    positions = _positions(arrays, form, shape)
-    flat = scatter(y, positions, form=Form((slice(None), SLOT)), shape=(size, int(np.prod(shape))))
-    return flat.reshape((size, *shape))
+    whole = (size, math.prod(shape))
+    if not any(batched[1:]):
+        flat = scatter(y, _positions(arrays, form, shape), form=Form((slice(None), SLOT)), shape=whole)
+        return flat.reshape((size, *shape))
+    member, positions = _member_positions(arrays, batched[1:], form, shape, size)
+    y = y if batched[0] else np.broadcast_to(y, (size, *np.shape(y)))
+    return scatter(y, member, positions, form=Form((SLOT, SLOT)), shape=whole).reshape((size, *shape))
+
+
+def _member_positions(arrays, batched, form, shape, size):
+    """Return, for members that read different places, the number of the member and the flat positions it reads."""
+    members = zip(*[arg if flag else [arg] * size for arg, flag in zip(arrays, batched)])
+    positions = np.stack([_positions(member, form, shape) for member in members])
+    return np.arange(size).reshape((size,) + (1,) * (positions.ndim - 1)), positions
 
 
 def _shape(x, *arrays, form):
-    return np.broadcast_to(np.False_, x.shape)[form.index(arrays)].shape
+    plain = tuple(np.zeros(a.shape, int) if isinstance(a, Traced) and a.dtype.kind in "iu" else a for a in arrays)
+    return np.broadcast_to(np.False_, x.shape)[form.index(plain)].shape
 
 
 index = linear(

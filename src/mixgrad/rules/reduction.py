@@ -91,18 +91,25 @@ def _logsumexp_value(x, *, axis, keepdims):
     return total if keepdims else total.reshape(reduced_shape(x, axis=axis, keepdims=False))[()]
 
 
+def _shift(x, axis):
+    """Return the largest entry as a constant, and zero where it is infinite: what makes exp(x - shift) harmless."""
+    largest = max_(stop_gradient(x), axis=axis, keepdims=True)
+    return np.where(np.isfinite(largest), largest, np.zeros((), x.dtype))
+
+
 def _logsumexp_jvp(out, args, tangents, *, axis, keepdims):
+    # The weights of a softmax, from the largest entry, for `out` has the rounding of its own size. Where all entries
+    # are -inf the weights are zero; entries of +inf share the derivative.
     (x,) = args
-    total = restore(out, x, axis, keepdims)
-    # The weights of a softmax; where all entries are -inf the total is, too, and the derivative is zero.
-    weights = np.exp(x - np.where(np.isfinite(total), total, np.zeros((), total.dtype)))
-    weights = np.where(np.isposinf(x), np.ones((), x.dtype), weights)
-    return sum_(weights * tangents[0], axis=axis, keepdims=keepdims)
+    infinite = np.isposinf(x)
+    e = np.where(infinite, np.ones((), x.dtype), np.exp(x - _shift(x, axis)))
+    e = np.where(np.any(infinite, axis=axis, keepdims=True) & ~infinite, np.zeros((), x.dtype), e)
+    total = sum_(e, axis=axis, keepdims=True)
+    return sum_(e / np.where(total == 0, np.ones((), x.dtype), total) * tangents[0], axis=axis, keepdims=keepdims)
 
 
 def _logsumexp_expand(x, *, axis, keepdims):
-    largest = max_(stop_gradient(x), axis=axis, keepdims=True)
-    shift = np.where(np.isfinite(largest), largest, np.zeros((), x.dtype))
+    shift = _shift(x, axis)
     total = np.log(sum_(np.exp(x - shift), axis=axis, keepdims=True)) + shift
     return total if keepdims else total.reshape(reduced_shape(x, axis=axis, keepdims=False))
 
@@ -257,6 +264,8 @@ def logsumexp(a, axis=None, b=None, keepdims=False):
         -inf where all entries are -inf, with derivative zero.
     """
     a = a if hasattr(a, "dtype") else np.asarray(a, dtype=float)
+    if np.iscomplexobj(a):
+        raise UnsupportedError("logsumexp of complex numbers has no rule: write np.log(np.sum(np.exp(a)))")
     if b is not None:
         a = a + np.log(b)
     return _logsumexp(a, axis=axes_of(axis, a.ndim), keepdims=bool(keepdims))

@@ -68,8 +68,8 @@ def _weighted_sum(*pairs: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 def _weigh(c: Any, t: Any) -> Any:
     """Return the product of a weight, a number of Python if it is the same everywhere, and a tangent."""
-    if type(c) is int:
-        return t if c == 1 else -t if c == -1 else c * t
+    if type(c) is int and c in (1, -1):
+        return t if c == 1 else -t
     return strong_product(c, t)
 
 
@@ -82,7 +82,8 @@ def as_type(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 def conjugate(x: Any) -> Any:
     """Return the complex conjugate; real numbers as they are."""
-    return x.conj() if getattr(x, "dtype", None) is not None and x.dtype.kind == "c" else x
+    dtype = getattr(x, "dtype", None)
+    return np.conjugate(x) if isinstance(x, complex) or (dtype is not None and dtype.kind == "c") else x
 
 
 def _weighted_sum_jvp(out, args, tangents, *, shape, dtype):

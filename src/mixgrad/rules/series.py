@@ -34,9 +34,9 @@ def _join(head: list, tail: Any) -> Any:
     return np.concatenate([np.stack([np.broadcast_to(part, tail.shape[1:]) for part in head]), tail])
 
 
-def lift(constant: Any, order: int) -> Any:
-    """Return the series of a constant."""
-    constant = constant if hasattr(constant, "dtype") else np.asarray(constant)
+def lift(constant: Any, order: int, dtype: Any = None) -> Any:
+    """Return the series of a constant; `dtype` is that of a number of Python, which has none of its own."""
+    constant = constant if hasattr(constant, "dtype") else np.asarray(constant, dtype)
     zeros = np.zeros((order, *constant.shape), constant.dtype)
     return np.concatenate([constant.reshape((1, *constant.shape)), zeros])
 
@@ -46,16 +46,15 @@ def convolve(product: Callable, a: Any, b: Any) -> Any:
     return np.stack([np.sum(product(a[: k + 1], b[k::-1]), axis=0) for k in range(len(a))])
 
 
-def pad(a: Any, b: Any) -> tuple[Any, Any]:
-    """Give two series, elementwise operands, the same number of axes."""
-    ndim = max(a.ndim, b.ndim)
-    return tuple(x.reshape((len(x),) + (1,) * (ndim - x.ndim) + x.shape[1:]) for x in (a, b))  # type: ignore[return-value]
+def pad(a: Any, ndim: int) -> Any:
+    """Insert axes of length one behind that of the coefficients until the array has `ndim` axes."""
+    return a.reshape((len(a),) + (1,) * (ndim - a.ndim) + a.shape[1:]) if a.ndim < ndim else a
 
 
 def multiply(a: Any, b: Any) -> Any:
     """Return the series of an elementwise product, with strong zeros."""
-    a, b = pad(a, b)
-    return convolve(_product, a, b)
+    ndim = max(a.ndim, b.ndim)
+    return convolve(_product, pad(a, ndim), pad(b, ndim))
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -64,7 +63,8 @@ def _product(a: Any, b: Any) -> Any:
 
 def divide(a: Any, b: Any) -> Any:
     """Return the series of a / b: from b z = a."""
-    a, b = pad(a, b)
+    ndim = max(a.ndim, b.ndim)
+    a, b = pad(a, ndim), pad(b, ndim)
     z = [a[0] / b[0]]
     for k in range(1, len(a)):
         z.append((a[k] - np.sum(_product(b[1 : k + 1], np.stack(z[::-1])), axis=0)) / b[0])
@@ -105,8 +105,8 @@ def sine_and_cosine(u: Any, sine: Any, cosine: Any, sign: int) -> tuple[Any, Any
     slope = derivative(u)
     s, c = [sine], [cosine]
     for k in range(1, len(u)):
-        next_s = np.sum(slope[:k] * np.stack(c[::-1]), axis=0) / k
-        next_c = sign * np.sum(slope[:k] * np.stack(s[::-1]), axis=0) / k
+        next_s = np.sum(_product(slope[:k], np.stack(c[::-1])), axis=0) / k
+        next_c = sign * np.sum(_product(slope[:k], np.stack(s[::-1])), axis=0) / k
         s.append(next_s)
         c.append(next_c)
     return np.stack(s), np.stack(c)
@@ -117,14 +117,15 @@ def riccati(u: Any, start: Any, slope_start: Any, sign: int) -> Any:
     slope = derivative(u)
     z, v = [start], [slope_start]
     for k in range(1, len(u)):
-        z.append(np.sum(slope[:k] * np.stack(v[::-1]), axis=0) / k)
-        v.append(sign * np.sum(np.stack(z) * np.stack(z[::-1]), axis=0))
+        z.append(np.sum(_product(slope[:k], np.stack(v[::-1])), axis=0) / k)
+        v.append(sign * np.sum(_product(np.stack(z), np.stack(z[::-1])), axis=0))
     return np.stack(z)
 
 
 def solve(matrix: Any, right: Any, solve_leading: Callable) -> Any:
     """Return the series x with matrix x = right; `solve_leading` solves with the first coefficient of the matrix."""
     x = [solve_leading(right[0])]
+    matrix = pad(matrix, 1 + x[0].ndim)
     for k in range(1, len(right)):
         known = np.sum(np.matmul(matrix[1 : k + 1], np.stack(x[::-1])), axis=0)
         x.append(solve_leading(right[k] - known))
