@@ -17,6 +17,7 @@ _HOMES = {
         "stop_gradient",
     ),
     "mixgrad.custom": ("custom_jvp", "custom_vjp", "checkpoint"),
+    "mixgrad.linter": ("explain",),
     "mixgrad.testing": ("check_grads",),
     "mixgrad.rules.reduction": ("logsumexp",),
     "mixgrad.rules.linalg": ("solve_triangular",),
@@ -57,6 +58,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.derivatives import value_and_grad as value_and_grad
     from mixgrad.derivatives import vjp as vjp
     from mixgrad.derivatives import vmap as vmap
+    from mixgrad.linter import explain as explain
     from mixgrad.mixture import GaussianMixture as GaussianMixture
     from mixgrad.rules.linalg import solve_triangular as solve_triangular
     from mixgrad.rules.reduction import logsumexp as logsumexp

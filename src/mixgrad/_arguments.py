@@ -70,12 +70,19 @@ class Inputs:
         return [match(tangent, primal, "tangent") for tangent, primal in zip(leaves, self.leaves)]
 
 
+def can_vary(leaf: Any) -> bool:
+    """Whether a leaf has a tangent space: floating-point and complex numbers have."""
+    if isinstance(leaf, (float, complex)):
+        return True
+    return isinstance(leaf, (Traced, np.ndarray, np.generic)) and leaf.dtype.kind in "fc"
+
+
 def _floating(leaf: Any, where: str, what: str) -> Any:
     """Return `leaf` as a value with a dtype; it must be made of floating-point or complex numbers."""
     if isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
         return np.asarray(leaf)[()]
     dtype = getattr(leaf, "dtype", None)
-    if isinstance(leaf, (Traced, np.ndarray, np.generic)) and dtype.kind in "fc":
+    if can_vary(leaf):
         return leaf
     got = f"{type(leaf).__name__}" + (f" of dtype {dtype}" if dtype is not None else f" {leaf!r}")
     remedy = "Pass it as a NumPy array of floats"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mixgrad import derivatives
+from mixgrad._arguments import can_vary
 from mixgrad._errors import DerivativeError, ShapeError
 from mixgrad._tree import LEAF, Structure, flatten
 from mixgrad.core.bind import Traced, bind
@@ -35,7 +36,7 @@ class _Call:
 
     def __init__(self, args: tuple) -> None:
         self.leaves, self.structure = flatten(args)
-        self.places = [i for i, leaf in enumerate(self.leaves) if _can_vary(leaf)]
+        self.places = [i for i, leaf in enumerate(self.leaves) if can_vary(leaf)]
         self.out_structure: Structure = LEAF
 
     def varying(self) -> list:
@@ -65,12 +66,6 @@ class _Call:
                     "variable of an enclosing function). Its derivative would be lost: pass the value as an argument."
                 )
         return [as_array(leaf)[()] for leaf in leaves]
-
-
-def _can_vary(leaf: Any) -> bool:
-    if isinstance(leaf, (float, complex)):
-        return True
-    return isinstance(leaf, (Traced, np.ndarray, np.generic)) and leaf.dtype.kind in "fc"
 
 
 def _positional(fun: Callable, args: tuple, kwargs: dict) -> tuple:
@@ -312,8 +307,8 @@ class _ReverseRule:
         if self.kept is None or any(isinstance(x, Traced) for x in xs):
             self.value(*xs)  # further out, what is kept varies, too: here it comes from the boxes of this level
         kept, self.kept = self.kept or [], None
-        arrays = [leaf for leaf in kept if _can_vary(leaf)]
-        others = [None if _can_vary(leaf) else leaf for leaf in kept]
+        arrays = [leaf for leaf in kept if can_vary(leaf)]
+        others = [None if can_vary(leaf) else leaf for leaf in kept]
         linear = _LinearRule(self, others, [_template(x) for x in xs], [_template(y) for y in out])
         packed = _pack(tangents)
         dots = bind(linear.op(), packed, *arrays) if _is_recorded(packed) else linear.forward(packed, *arrays)

@@ -117,7 +117,7 @@ class Tape:
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """Run backwards: one cotangent for each output, in; one for each input, or None for zero, out."""
-        bars = _Accumulator()
+        bars = Accumulator()
         for output, cotangent in zip(self.outputs, cotangents):
             if output is not None and cotangent is not None:
                 bars.add(output, cotangent)
@@ -129,7 +129,7 @@ class Tape:
                         self._transpose(variable, bar, bars)
         return [bars.pop(variable) for variable in self.inputs]
 
-    def _transpose(self, variable: Variable, bar: Any, bars: _Accumulator) -> None:
+    def _transpose(self, variable: Variable, bar: Any, bars: Accumulator) -> None:
         op, args, static = variable.op, variable.args, variable.static
         for i, arg in enumerate(args):
             if isinstance(arg, Variable) and arg._trace is self.trace:
@@ -141,7 +141,7 @@ class Tape:
         return isinstance(arg, Variable) and arg._trace is self.trace
 
 
-class _Accumulator:
+class Accumulator:
     """Cotangents by variable. What has been summed here is owned here, and is added to in place."""
 
     def __init__(self) -> None:
