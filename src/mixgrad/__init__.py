@@ -29,7 +29,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = ("datasets", "plot", "testing")
 
-__all__ = [*sorted(_HOME), *_MODULES]
+__all__ = [*sorted(_HOME), *_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds the two lists together
     from mixgrad import datasets as datasets

@@ -11,6 +11,7 @@ import numpy as np
 from mixgrad._errors import DerivativeError, ShapeError
 from mixgrad._tree import Structure, flatten, flatten_like
 from mixgrad.core.bind import Traced
+from mixgrad.rules.shape import as_array
 
 
 @dataclass
@@ -100,8 +101,7 @@ def _floating(leaf: Any, where: str, what: str) -> Any:
 
 def match(tangent: Any, primal: Any, kind: str) -> Any:
     """Return a tangent or cotangent with the dtype of its primal; its shape must be that of the primal."""
-    if not isinstance(tangent, (Traced, np.ndarray, np.generic)):
-        tangent = np.asarray(tangent)
+    tangent = as_array(tangent)
     if tangent.shape != np.shape(primal):
         raise ShapeError(
             f"a {kind} of shape {tangent.shape} was given for a value of shape {np.shape(primal)}; they must be equal"

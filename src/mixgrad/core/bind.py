@@ -62,6 +62,8 @@ class Traced:
 
     __slots__ = ("_trace",)
     _trace: Trace
+    shape: Any
+    dtype: Any
 
     @property
     def inner(self) -> Any:
