@@ -19,6 +19,13 @@ lint: $(STAMP)/lint   ## style, floors of the architecture, types of the public 
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+fuzz: $(STAMP)/test   ## 10,000 random programs, every mode against every other
+	$(BIN)/python -m tests.fuzz.run --programs 10000
+
+bench: $(STAMP)/bench ## measure beside the peers; tables go to docs/benchmarks.md
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/eager.py
+
 clean:           ## remove what the targets above made
 	rm -rf .venv .pytest_cache .ruff_cache .coverage faithful.png build dist
 
@@ -26,6 +33,7 @@ clean:           ## remove what the targets above made
 $(STAMP)/plot: EXTRA = plot
 $(STAMP)/test: EXTRA = plot,test
 $(STAMP)/lint: EXTRA = plot,test,lint
+$(STAMP)/bench: EXTRA = bench
 $(STAMP)/%: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]'

@@ -52,12 +52,6 @@ def _power_expand(x, y):
     return np.ones(x.shape, x.dtype) if result is None else result
 
 
-def _logaddexp_expand(x, y):
-    larger = np.where(x > y, x, y)
-    difference = np.where(x == y, 0.0, np.where(x > y, y - x, x - y))
-    return larger + np.log1p(np.exp(difference))
-
-
 def _hypot_expand(x, y):
     scale = np.hypot(stop_gradient(x), stop_gradient(y))
     scale = np.where((scale == 0) | ~np.isfinite(scale), 1.0, scale)
@@ -81,41 +75,34 @@ subtract  = elementwise(np.subtract, 1, -1, value=operator.sub, linear_in=(0, 1)
 negative  = elementwise(np.negative, -1, value=operator.neg, linear_in=(0,))
 multiply  = elementwise(np.multiply, lambda z, x, y: y, lambda z, x, y: x, value=operator.mul, linear_in=(0, 1))
 divide    = elementwise(np.divide, lambda z, x, y: 1 / y, lambda z, x, y: -z / y, value=operator.truediv,
-                        domain=(REALS, POSITIVE), linear_in=(0,), series=lambda z, x, y: series.divide(x, y))
-reciprocal = elementwise(np.reciprocal, lambda z, x: -z * z, domain=(POSITIVE,),
-                         series=lambda z, x: series.power(x, -1.0, z))
-square    = elementwise(np.square, lambda z, x: 2 * x, expand=lambda x: x * x)
+                        domain=(REALS, POSITIVE), linear_in=(0,))
+reciprocal = elementwise(np.reciprocal, lambda z, x: -z * z, domain=(POSITIVE,))
+square    = elementwise(np.square, lambda z, x: 2 * x)
 power     = elementwise(np.power, _power_by_base, _power_by_exponent, domain=(POSITIVE, REALS), register=False,
-                        at=((0.0, 2.0), (0.0, 1.0), (2.0, 0.0), (-2.0, 3.0)), expand=_power_expand,
-                        series=lambda z, x, y: series.power(x, y[0], z))
-sqrt      = elementwise(np.sqrt, lambda z, x: 0.5 / z, domain=(POSITIVE,), series=lambda z, x: series.power(x, 0.5, z))
-cbrt      = elementwise(np.cbrt, lambda z, x: 1 / (3 * z * z), domain=(POSITIVE,), at=(-8.0,),
-                        series=lambda z, x: series.power(x, 1 / 3, z))
+                        at=((0.0, 2.0), (0.0, 1.0), (2.0, 0.0), (-2.0, 3.0)))
+sqrt      = elementwise(np.sqrt, lambda z, x: 0.5 / z, domain=(POSITIVE,))
+cbrt      = elementwise(np.cbrt, lambda z, x: 1 / (3 * z * z), domain=(POSITIVE,), at=(-8.0,))
 remainder = elementwise(np.remainder, 1, lambda z, x, y: -np.floor_divide(x, y), domain=(REALS, (0.7, 0.9)),
                         at=((5.0, -3.0), (-5.0, 3.0)))
 fmod      = elementwise(np.fmod, 1, lambda z, x, y: -np.trunc(x / y), domain=(REALS, (0.7, 0.9)),
                         at=((5.0, -3.0), (-5.0, 3.0)))
 
 # Exponentials and logarithms
-exp       = elementwise(np.exp, lambda z, x: z, at=(-745.0, 700.0), series=lambda z, x: series.exponential(x, z))
-exp2      = elementwise(np.exp2, lambda z, x: LN2 * z, series=lambda z, x: series.exponential(x, z, LN2))
+exp       = elementwise(np.exp, lambda z, x: z, at=(-745.0, 700.0))
+exp2      = elementwise(np.exp2, lambda z, x: LN2 * z)
 expm1     = elementwise(np.expm1, lambda z, x: np.exp(x), at=(1e-10, -1e-10, -40.0))
 log       = elementwise(np.log, lambda z, x: 1 / x, domain=(POSITIVE,))
 log2      = elementwise(np.log2, lambda z, x: 1 / (LN2 * x), domain=(POSITIVE,))
 log10     = elementwise(np.log10, lambda z, x: 1 / (LN10 * x), domain=(POSITIVE,))
 log1p     = elementwise(np.log1p, lambda z, x: 1 / (1 + x), domain=((-0.9, 3.0),), at=(1e-10, -1e-10))
 logaddexp = elementwise(np.logaddexp, lambda z, x, y: _share(x, y), lambda z, x, y: _share(y, x),
-                        at=((800.0, -800.0), (1000.0, 1000.0)), expand=_logaddexp_expand)
-logaddexp2 = elementwise(np.logaddexp2, lambda z, x, y: _share(x, y, np.exp2), lambda z, x, y: _share(y, x, np.exp2),
-                         expand=lambda x, y: np.logaddexp(LN2 * x, LN2 * y) / LN2)
+                        at=((800.0, -800.0), (1000.0, 1000.0)))
+logaddexp2 = elementwise(np.logaddexp2, lambda z, x, y: _share(x, y, np.exp2), lambda z, x, y: _share(y, x, np.exp2))
 
 # Trigonometric and hyperbolic functions
-sin       = elementwise(np.sin, lambda z, x: np.cos(x),
-                        series=lambda z, x: series.sine_and_cosine(x, z, np.cos(x[0]), -1)[0])
-cos       = elementwise(np.cos, lambda z, x: -np.sin(x),
-                        series=lambda z, x: series.sine_and_cosine(x, np.sin(x[0]), z, -1)[1])
-tan       = elementwise(np.tan, lambda z, x: 1 + z * z, domain=((-1.4, 1.4),),
-                        series=lambda z, x: series.riccati(x, z, 1 + z * z, 1))
+sin       = elementwise(np.sin, lambda z, x: np.cos(x))
+cos       = elementwise(np.cos, lambda z, x: -np.sin(x))
+tan       = elementwise(np.tan, lambda z, x: 1 + z * z, domain=((-1.4, 1.4),))
 arcsin    = elementwise(np.arcsin, lambda z, x: 1 / np.sqrt((1 - x) * (1 + x)), domain=(UNIT,))
 arccos    = elementwise(np.arccos, lambda z, x: -1 / np.sqrt((1 - x) * (1 + x)), domain=(UNIT,))
 arctan    = elementwise(np.arctan, lambda z, x: 1 / (1 + x * x))
@@ -123,13 +110,10 @@ arctan2   = elementwise(np.arctan2, lambda z, y, x: _safe_quotient(_safe_quotien
                         lambda z, y, x: _safe_quotient(_safe_quotient(-y, np.hypot(x, y)), np.hypot(x, y)),
                         at=((1e200, 1e200), (1e-200, -1e-200)))
 hypot     = elementwise(np.hypot, lambda z, x, y: _safe_quotient(x, z), lambda z, x, y: _safe_quotient(y, z),
-                        at=((1e200, 1e200), (3.0, 0.0)), expand=_hypot_expand)
-sinh      = elementwise(np.sinh, lambda z, x: np.cosh(x),
-                        series=lambda z, x: series.sine_and_cosine(x, z, np.cosh(x[0]), 1)[0])
-cosh      = elementwise(np.cosh, lambda z, x: np.sinh(x),
-                        series=lambda z, x: series.sine_and_cosine(x, np.sinh(x[0]), z, 1)[1])
-tanh      = elementwise(np.tanh, lambda z, x: _sech(x) ** 2, at=(20.0, -20.0, 300.0, 1000.0),
-                        series=lambda z, x: series.riccati(x, z, _sech(x[0]) ** 2, -1))
+                        at=((1e200, 1e200), (3.0, 0.0)))
+sinh      = elementwise(np.sinh, lambda z, x: np.cosh(x))
+cosh      = elementwise(np.cosh, lambda z, x: np.sinh(x))
+tanh      = elementwise(np.tanh, lambda z, x: _sech(x) ** 2, at=(20.0, -20.0, 300.0, 1000.0))
 arcsinh   = elementwise(np.arcsinh, lambda z, x: 1 / (np.sqrt(1 + x * x) if np.iscomplexobj(x) else np.hypot(1.0, x)),
                         at=(1e200,))
 arccosh   = elementwise(np.arccosh, lambda z, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), domain=((1.1, 5.0),),
@@ -153,6 +137,24 @@ fmin      = elementwise(np.fmin, lambda z, x, y: _half_at_tie((x < y) | (y != y)
                         lambda z, x, y: _half_at_tie((y < x) | (x != x), x == y))
 copysign  = elementwise(np.copysign, lambda z, x, y: np.where(np.signbit(x) == np.signbit(y), 1.0, -1.0), 0)
 heaviside = elementwise(np.heaviside, 0, lambda z, x, y: np.where(x == 0, 1.0, 0.0))
+
+# Taylor recurrences, for the functions whose derivative needs their own value; for the others they follow from it
+divide.series     = lambda z, x, y: series.divide(x, y)
+reciprocal.series = lambda z, x: series.power(x, -1.0, z)
+power.series      = lambda z, x, y: series.power(x, y[0], z)
+sqrt.series       = lambda z, x: series.power(x, 0.5, z)
+cbrt.series       = lambda z, x: series.power(x, 1 / 3, z)
+exp.series        = lambda z, x: series.exponential(x, z)
+exp2.series       = lambda z, x: series.exponential(x, z, LN2)
+sin.series        = lambda z, x: series.sine_and_cosine(x, z, np.cos(x[0]), -1)[0]
+cos.series        = lambda z, x: series.sine_and_cosine(x, np.sin(x[0]), z, -1)[1]
+sinh.series       = lambda z, x: series.sine_and_cosine(x, z, np.cosh(x[0]), 1)[0]
+cosh.series       = lambda z, x: series.sine_and_cosine(x, np.sinh(x[0]), z, 1)[1]
+tan.series        = lambda z, x: series.riccati(x, z, 1 + z * z, 1)
+tanh.series       = lambda z, x: series.riccati(x, z, _sech(x[0]) ** 2, -1)
+square.expand     = lambda x: x * x
+power.expand      = _power_expand
+hypot.expand      = _hypot_expand
 # fmt: on
 
 

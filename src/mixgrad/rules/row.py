@@ -152,8 +152,6 @@ def elementwise(
     domain: tuple = (REALS,),
     at: tuple = (),
     linear_in: tuple[int, ...] | None = (),
-    series: Callable | None = None,
-    expand: Callable | None = None,
     register: bool = True,
 ) -> Op:
     """Add the row of an elementwise function.
@@ -173,8 +171,6 @@ def elementwise(
         Special points at which the conformance test compares with the oracle, too.
     linear_in : tuple of int
         Arguments in which the op is linear by itself.
-    series, expand : callable, optional
-        See `Op`: for Taylor mode, where a partial derivative uses the output.
     register : bool
         Whether calls of `function` on boxes mean this row.
     """
@@ -199,8 +195,6 @@ def elementwise(
             jvp=jvp,
             partials=partials,
             linear_in=linear_in,
-            series=series,
-            expand=expand,
             samples=(domain, at),
         )
     )
