@@ -125,6 +125,8 @@ class Box(Traced):
             implementation = UFUNCS.get(ufunc)
             if implementation is None:
                 raise _no_rule(ufunc)
+            if list in map(type, args):
+                args = tuple(FUNCTIONS[np.asanyarray](arg) if type(arg) is list else arg for arg in args)
             if not kwargs:
                 return implementation(*args)
             return _ufunc_with_keywords(ufunc, implementation, args, kwargs)

@@ -168,7 +168,8 @@ def _matmul(x1, x2):
 
 @numpy_function(np.dot)
 def _dot(a, b, out=None):
-    if np.ndim(a) == 0 or np.ndim(b) == 0:
+    a, b = as_array(a), as_array(b)
+    if a.ndim == 0 or b.ndim == 0:
         return a * b
     if np.ndim(a) <= 2 and np.ndim(b) <= 2:
         return _matmul(a, b)
@@ -197,7 +198,8 @@ def _vdot(a, b):
 
 @numpy_function(np.inner)
 def _inner(a, b):
-    if np.ndim(a) == 0 or np.ndim(b) == 0:
+    a, b = as_array(a), as_array(b)
+    if a.ndim == 0 or b.ndim == 0:
         return a * b
     return _tensordot(a, b, (-1, -1))
 

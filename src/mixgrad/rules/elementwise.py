@@ -13,13 +13,24 @@ import operator
 import numpy as np
 
 from mixgrad.core.bind import Traced
-from mixgrad.core.numpy_table import FUNCTIONS, numpy_function
+from mixgrad.core.numpy_table import numpy_function
 from mixgrad.core.op import TABLE, Kind
 from mixgrad.rules import series
 from mixgrad.rules.row import POSITIVE, REALS, constant, elementwise, linear, stop_gradient
+from mixgrad.rules.shape import as_array
 
 UNIT = (-0.95, 0.95)
 LN2, LN10 = 0.6931471805599453, 2.302585092994046
+
+
+def _by(operation):
+    """Return an operator of Python: cheaper than the ufunc, but float64 and complex give a number of Python."""
+
+    def value(x, y):
+        z = operation(x, y)
+        return np.complex128(z) if type(z) is complex else z
+
+    return value
 
 
 def _half_at_tie(greater, equal):
@@ -70,11 +81,11 @@ def _safe_quotient(x, h):
 
 # fmt: off
 # Arithmetic
-add       = elementwise(np.add, 1, 1, value=operator.add, linear_in=(0, 1))
-subtract  = elementwise(np.subtract, 1, -1, value=operator.sub, linear_in=(0, 1))
+add       = elementwise(np.add, 1, 1, value=_by(operator.add), linear_in=(0, 1))
+subtract  = elementwise(np.subtract, 1, -1, value=_by(operator.sub), linear_in=(0, 1))
 negative  = elementwise(np.negative, -1, value=operator.neg, linear_in=(0,))
-multiply  = elementwise(np.multiply, lambda z, x, y: y, lambda z, x, y: x, value=operator.mul, linear_in=(0, 1))
-divide    = elementwise(np.divide, lambda z, x, y: 1 / y, lambda z, x, y: -z / y, value=operator.truediv,
+multiply  = elementwise(np.multiply, lambda z, x, y: y, lambda z, x, y: x, value=_by(operator.mul), linear_in=(0, 1))
+divide    = elementwise(np.divide, lambda z, x, y: 1 / y, lambda z, x, y: -z / y, value=_by(operator.truediv),
                         domain=(REALS, POSITIVE), linear_in=(0,))
 reciprocal = elementwise(np.reciprocal, lambda z, x: -z * z, domain=(POSITIVE,))
 square    = elementwise(np.square, lambda z, x: 2 * x)
@@ -236,7 +247,9 @@ def _power(x, y):
 
 @numpy_function(np.float_power)
 def _float_power(x, y):
-    return power(x, FUNCTIONS[np.astype](y, np.result_type(y, np.float64)))
+    x, y = as_array(x), as_array(y)
+    dtype = np.result_type(x, y, np.float64)
+    return power(np.astype(x, dtype), np.astype(y, dtype))
 
 
 @numpy_function(np.positive)
@@ -257,7 +270,9 @@ def _modf(x):
 
 @numpy_function(np.ldexp)
 def _ldexp(x, n):
-    return x * np.ldexp(1.0, n)
+    if isinstance(n, Traced):
+        return x * np.exp2(np.astype(n, x.dtype))
+    return x * np.ldexp(np.ones((), x.dtype), n)
 
 
 @numpy_function(np.clip)

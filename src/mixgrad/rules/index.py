@@ -192,7 +192,7 @@ def _take(a, indices, axis=None, mode="raise"):
         indices = np.mod(indices, n)
     elif mode == "clip":
         indices = np.clip(indices, 0, n - 1)
-    return a[(slice(None),) * axis + (indices if np.ndim(indices) == 0 else np.asarray(indices),)]
+    return a[(*(slice(None),) * axis, _index_array(indices) if isinstance(indices, (list, tuple)) else indices)]
 
 
 @numpy_function(np.take_along_axis)
@@ -216,7 +216,7 @@ def _repeat(a, repeats, axis=None):
 def _roll(a, shift, axis=None):
     if axis is None:
         return np.roll(a.ravel(), shift, 0).reshape(a.shape)
-    for by, along in zip(np.atleast_1d(shift), np.atleast_1d(axis)):
+    for by, along in np.broadcast(shift, axis):
         a = _take(a, np.roll(np.arange(a.shape[along]), by), int(along))
     return a
 
@@ -227,7 +227,7 @@ def _rot90(m, k=1, axes=(0, 1)):
     return m.ravel()[positions]
 
 
-@numpy_function(np.diagonal, np.linalg.diagonal)
+@numpy_function(np.diagonal)
 def _diagonal(a, offset=0, axis1=0, axis2=1):
     positions = np.diagonal(np.arange(a.size).reshape(a.shape), offset, axis1, axis2)
     return a.ravel()[positions]
@@ -244,9 +244,19 @@ def _diag(v, k=0):
     return scatter(v, rows, rows + k, form=Form((SLOT, SLOT)), shape=(n, n))
 
 
-@numpy_function(np.trace, np.linalg.trace)
+@numpy_function(np.trace)
 def _trace(a, offset=0, axis1=0, axis2=1):
     return _diagonal(a, offset, axis1, axis2).sum(-1)
+
+
+@numpy_function(np.linalg.diagonal)
+def _linalg_diagonal(x, /, *, offset=0):
+    return _diagonal(x, offset, -2, -1)
+
+
+@numpy_function(np.linalg.trace)
+def _linalg_trace(x, /, *, offset=0):
+    return _diagonal(x, offset, -2, -1).sum(-1)
 
 
 @numpy_function(np.pad)

@@ -10,6 +10,7 @@ from mixgrad.rules import series
 from mixgrad.rules.contraction import adjoint, matmul, stacked_batch
 from mixgrad.rules.reduction import axes_of
 from mixgrad.rules.row import Sample, data_of, general
+from mixgrad.rules.shape import as_array
 
 
 def _conditioned(x):
@@ -307,6 +308,7 @@ def _square(name, a):
 
 @numpy_function(np.linalg.solve)
 def _solve(a, b):
+    a, b = as_array(a), as_array(b)
     _square("solve", a)
     n = a.shape[-1]
     if np.ndim(b) == 0 or b.shape[0 if np.ndim(b) == 1 else -2] != n:

@@ -64,7 +64,7 @@ def _extremum(name, function):
 
     def expand(x, *, axis, keepdims):
         attained = x == op(stop_gradient(x), axis=axis, keepdims=True)
-        count = np.sum(attained, axis=axis, keepdims=keepdims)
+        count = np.sum(attained, axis=axis, keepdims=keepdims, dtype=x.dtype)
         return sum_(np.where(attained, x, np.zeros((), x.dtype)), axis=axis, keepdims=keepdims) / count
 
     op = general(

@@ -8,6 +8,7 @@ import operator
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.core.op import Kind
 from mixgrad.rules.row import Sample, align, constant, linear
@@ -374,7 +375,7 @@ numpy_function(np.ndim)(lambda a: a.ndim)
 numpy_function(np.size)(lambda a, axis=None: a.size if axis is None else a.shape[axis])
 numpy_function(np.iscomplexobj)(lambda x: x.dtype.kind == "c")
 numpy_function(np.isrealobj)(lambda x: x.dtype.kind != "c")
-numpy_function(np.result_type)(lambda *arrays: np.result_type(*[getattr(a, "dtype", a) for a in arrays]))
+numpy_function(np.result_type)(lambda *args: np.result_type(*[a.dtype if isinstance(a, Traced) else a for a in args]))
 
 
 def _like(create):

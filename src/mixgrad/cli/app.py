@@ -1,0 +1,139 @@
+"""The commands and their options. What they do stands in modules of their own, imported when a command runs."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mixgrad.cli.errors import OneLineErrors
+
+_TABLE_HELP = (
+    "A CSV file (delimited by comma, semicolon, tab, bar or blanks; with or without a header), [cyan]-[/] for the "
+    "standard input, or [cyan]faithful[/], the eruptions of the Old Faithful geyser."
+)
+_COLUMNS_HELP = "Columns to use: names, or numbers from 1, with commas between them. [dim]Default: all[/]"
+_EXCLUDE_HELP = "Columns to leave out, likewise."
+_HEADER_HELP = "Whether the first row holds names. [dim]Default: found out[/]"
+
+
+class Covariance(StrEnum):
+    """Types of covariance, as in scikit-learn."""
+
+    full = "full"
+    tied = "tied"
+    diag = "diag"
+    spherical = "spherical"
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"mixgrad {version('mixgrad')}")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def mixgrad(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Fit Gaussian mixtures to tables of numbers, and label the rows.
+
+    Example: [cyan]mixgrad fit faithful --components 2 --plot faithful.png[/]
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def fit(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help=_TABLE_HELP)],
+    components: Annotated[int, typer.Option("--components", "-k", min=1, help="Number of components.")] = 2,
+    covariance: Annotated[
+        Covariance, typer.Option("--covariance", help="The freedom that the covariances of the components have.")
+    ] = Covariance.full,
+    columns: Annotated[str | None, typer.Option("--columns", metavar="A,B", help=_COLUMNS_HELP)] = None,
+    exclude: Annotated[str | None, typer.Option("--exclude", metavar="C,D", help=_EXCLUDE_HELP)] = None,
+    header: Annotated[bool | None, typer.Option("--header/--no-header", help=_HEADER_HELP)] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the random starts.")] = 0,
+    starts: Annotated[int, typer.Option(min=1, help="Number of starts, of which the best is kept.")] = 5,
+    tol: Annotated[
+        float, typer.Option(min=0.0, help="Converged when the log-likelihood per row grows by less than this.")
+    ] = 1e-10,
+    max_iter: Annotated[int, typer.Option(min=1, help="Most iterations of a start.")] = 1000,
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Draw the fit: a .png, .svg or .pdf file. Needs matplotlib.")
+    ] = None,
+    save: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Save the model, as JSON, for [cyan]mixgrad predict[/].")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document with everything.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but errors (with --json: nothing but the document).")
+    ] = False,
+) -> None:
+    """Fit a Gaussian mixture to a table, and print its components.
+
+    Example: [cyan]mixgrad fit flowers.csv -k 3 --exclude species --plot flowers.png --save flowers.json[/]
+    """
+    from mixgrad.cli.columns import split_names
+    from mixgrad.cli.fit import FitOptions, run_fit
+
+    run_fit(
+        FitOptions(
+            table=table,
+            components=components,
+            covariance=covariance.value,
+            columns=split_names(columns),
+            exclude=split_names(exclude),
+            header=header,
+            seed=seed,
+            starts=starts,
+            tol=tol,
+            max_iter=max_iter,
+            plot=plot,
+            save=save,
+            as_json=as_json,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model that [cyan]mixgrad fit --save[/] wrote.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help=_TABLE_HELP)],
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write. [dim]Default: print[/]")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Columns to use, in the model's order. [dim]Default: by name, else all[/]"),
+    ] = None,
+    exclude: Annotated[str | None, typer.Option(metavar="C,D", help=_EXCLUDE_HELP)] = None,
+    header: Annotated[bool | None, typer.Option("--header/--no-header", help=_HEADER_HELP)] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but errors (without --out: and the labels).")
+    ] = False,
+) -> None:
+    """Label the rows of a table with the components of a saved model.
+
+    Writes CSV: the label (from 1), its uncertainty (1 minus the largest responsibility), and all responsibilities.
+
+    Example: [cyan]mixgrad predict flowers.json more.csv --out labels.csv[/]
+    """
+    from mixgrad.cli.columns import split_names
+    from mixgrad.cli.predict import PredictOptions, run_predict
+
+    run_predict(PredictOptions(model, table, out, split_names(columns), split_names(exclude), header, quiet))

@@ -1,0 +1,185 @@
+"""`mixgrad fit`."""
+
+import json
+import math
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import typer
+
+from mixgrad import plot
+from mixgrad._errors import DataError
+from mixgrad.cli.output import check_destination
+from mixgrad.cli.progress import PatientProgress
+from mixgrad.cli.table import Table, read_table
+
+# Free parameters of the covariances, by type, for K components and d features.
+_COVARIANCE_PARAMETERS = {
+    "full": lambda k, d: k * d * (d + 1) // 2,
+    "tied": lambda k, d: d * (d + 1) // 2,
+    "diag": lambda k, d: k * d,
+    "spherical": lambda k, d: k,
+}
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """The options of `mixgrad fit`; see its help."""
+
+    table: str
+    components: int
+    covariance: str
+    columns: list[str] | None
+    exclude: list[str] | None
+    header: bool | None
+    seed: int
+    starts: int
+    tol: float
+    max_iter: int
+    plot: str | None
+    save: str | None
+    as_json: bool
+    quiet: bool
+
+
+def run_fit(options: FitOptions) -> None:
+    """Read the table, fit the mixture, write the files, and print the results."""
+    _check_options(options)
+    with PatientProgress(enabled=not options.quiet) as progress:
+
+        def observe_reading(fraction: float) -> None:
+            progress.show("reading", fraction)
+
+        table = read_table(options.table, options.columns, options.exclude, options.header, observe_reading)
+        _check_size(options, table)
+        model, seconds = _fit(options, table, progress)
+    document = make_document(options, table, model, seconds)
+    _write_files(options, table, model)
+    _print(options, document)
+
+
+def make_document(options: FitOptions, table: Table, model: Any, seconds: float) -> dict[str, Any]:
+    """Collect the results of a fit, as JSON has them."""
+    n, d = table.data.shape
+    k = options.components
+    log_likelihood = float(model.score_samples(table.data).sum())
+    parameters = k - 1 + k * d + _COVARIANCE_PARAMETERS[options.covariance](k, d)
+    return {
+        "table": options.table,
+        "rows": n,
+        "features": d,
+        "feature_names": list(table.names),
+        "components": k,
+        "covariance_type": options.covariance,
+        "log_likelihood": log_likelihood,
+        "bic": parameters * math.log(n) - 2 * log_likelihood,
+        "aic": 2 * parameters - 2 * log_likelihood,
+        "free_parameters": parameters,
+        "converged": bool(model.converged_),
+        "iterations": int(model.n_iter_),
+        "seconds": round(seconds, 6),
+        "seed": options.seed,
+        "starts": options.starts,
+        "tol": options.tol,
+        "max_iter": options.max_iter,
+        "weights": np.asarray(model.weights_).tolist(),
+        "means": np.asarray(model.means_).tolist(),
+        "covariances": np.asarray(model.covariances_).tolist(),
+        "log_likelihood_by_iteration": (np.asarray(model.lower_bounds_) * n).tolist(),
+        "model_file": options.save,
+        "plot_file": options.plot,
+    }
+
+
+def _check_options(options: FitOptions) -> None:
+    """Refuse what can be refused before the work."""
+    if options.plot is not None:
+        plot.check_suffix(options.plot)
+        try:
+            plot.require_matplotlib()
+        except ImportError as error:
+            raise DataError(f"--plot: {error}") from None
+    if not math.isfinite(options.tol):
+        raise DataError(f"--tol: expected a finite number, got {options.tol}")
+    outputs = [path for path in (options.plot, options.save) if path is not None]
+    for path in outputs:
+        check_destination(path, (options.table,))
+    if len(outputs) == 2 and os.path.realpath(outputs[0]) == os.path.realpath(outputs[1]):
+        raise DataError(f"{outputs[0]}: --plot and --save name the same file")
+
+
+def _check_size(options: FitOptions, table: Table) -> None:
+    rows = len(table.data)
+    if rows < 2:
+        raise DataError(f"{options.table}: a mixture needs at least two rows; the table has {rows}")
+    if options.components > rows:
+        raise DataError(
+            f"{options.table}: --components {options.components} exceeds the number of rows, {rows}; ask for fewer"
+        )
+
+
+def _fit(options: FitOptions, table: Table, progress: PatientProgress) -> tuple[Any, float]:
+    """Return the fitted model, and the seconds that it took."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    from mixgrad.mixture import GaussianMixture
+
+    n = len(table.data)
+    model = GaussianMixture(
+        options.components,
+        covariance_type=options.covariance,
+        tol=options.tol,
+        max_iter=options.max_iter,
+        n_init=options.starts,
+        random_state=options.seed,
+    )
+
+    def observe(start: int, iteration: int, lower_bound: float, parameters: Any) -> None:
+        text = f"start {start + 1} of {options.starts}, iteration {iteration}, log-likelihood {lower_bound * n:.4f}"
+        progress.show(text, (start + iteration / options.max_iter) / options.starts)
+
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        # The results say whether the fit converged, and what to do.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            model._fit(table.data, observe=observe)
+        except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
+            raise DataError(f"{options.table}: the mixture cannot be fitted: {error}") from error
+    return model, time.perf_counter() - began
+
+
+def _write_files(options: FitOptions, table: Table, model: Any) -> None:
+    if options.save is not None:
+        from mixgrad.mixture import model_file
+
+        if table.has_header:
+            model.feature_names_in_ = np.array(table.names, dtype=object)
+        model_file.save(model, os.path.realpath(options.save))  # through a link, rather than in its place
+    if options.plot is not None:
+        with warnings.catch_warnings():
+            # Matplotlib's remarks, on a glyph that its font lacks and the like, are not the user's concern here.
+            warnings.simplefilter("ignore")
+            plot.save(plot.mixture(model, table.data, table.names), options.plot)
+
+
+def _print(options: FitOptions, document: dict[str, Any]) -> None:
+    if options.as_json:
+        typer.echo(json.dumps(document, indent=2, allow_nan=False))
+    if options.quiet:
+        return
+    if not options.as_json:
+        from mixgrad.cli.show import show_fit
+
+        show_fit(document)
+    if not document["converged"]:
+        typer.echo(
+            f"mixgrad: warning: not converged after {document['iterations']} iterations; "
+            f"raise --max-iter (now {options.max_iter}) or --tol (now {options.tol:g})",
+            err=True,
+        )
