@@ -11,11 +11,11 @@ from typing import Any, TextIO
 import numpy as np
 
 from mixgrad._errors import DataError
+from mixgrad._files import replacing
 from mixgrad.cli.columns import suggest
 from mixgrad.cli.output import check_destination
 from mixgrad.cli.progress import PatientProgress
 from mixgrad.cli.table import Sheet, count, open_sheet
-from mixgrad.plot.save import replacing
 
 _CHUNK_ROWS = 8192
 

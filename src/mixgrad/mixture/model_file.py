@@ -17,12 +17,12 @@ reading gives back each bit. Nothing in a file is ever executed.
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from mixgrad._errors import DataError
+from mixgrad._files import replacing
 
 __all__ = ["load", "save"]
 
@@ -48,18 +48,9 @@ def save(model, path):
     if not hasattr(model, "means_"):
         raise DataError(f"{path}: the model has no parameters to save. Call its fit method first.")
     text = json.dumps(_document(model), indent=1, allow_nan=False)
-    path = Path(path)
-    # In the same folder, since a file can only be replaced in one move within its file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            with open(temporary, "w", encoding="utf-8") as stream:
-                stream.write(text + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write((text + "\n").encode())
     except OSError as error:
         raise DataError(f"{path}: the model cannot be written: {error.strerror or error}.") from error
 

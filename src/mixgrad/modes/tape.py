@@ -18,7 +18,7 @@ import numpy as np
 from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.box import Box
 from mixgrad.core.op import Kind, Op
-from mixgrad.rules.row import as_type, weighted_sum
+from mixgrad.rules.row import as_type, at_precision, weighted_sum
 
 _serial = itertools.count()
 
@@ -69,6 +69,7 @@ class TapeTrace(Trace):
             return Variable(self, shape, dtype, op, args, static)
         # Sums, products with constants and the like are weighted sums; their weights are the partial derivatives.
         pairs: list = []
+        args = at_precision(args, dtype)
         for partial, arg in zip(op.partials, args):
             if isinstance(arg, Variable) and arg._trace is self:
                 pairs += (partial(None, *args) if callable(partial) else partial, arg)
@@ -149,6 +150,7 @@ class Accumulator:
         self._owned: set[int] = set()
 
     def add(self, variable: Variable, bar: Any) -> None:
+        """Add a cotangent to what the variable has."""
         if bar.shape != variable._shape or bar.dtype != variable._dtype:
             bar = fit(bar, variable._shape, variable._dtype)
         serial = variable.serial
@@ -180,6 +182,7 @@ class Accumulator:
         return True
 
     def pop(self, variable: Variable) -> Any:
+        """Return the cotangent of a variable, and forget it; None for zero."""
         return self._bars.pop(variable.serial, None)
 
 

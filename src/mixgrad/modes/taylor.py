@@ -18,6 +18,7 @@ from mixgrad.core.box import Box
 from mixgrad.core.op import Kind, Op
 from mixgrad.core.quiet import QUIET, STATE
 from mixgrad.rules import series
+from mixgrad.rules.row import at_precision
 
 
 class Taylor(Box):
@@ -106,6 +107,7 @@ class TaylorTrace(Trace):
         """Integrate ``z' = sum_i p_i(u) u_i'``."""
         start = bind(op, *values)
         shorter = [Taylor(self, arg.coefficients[:-1]) if flag else arg for arg, flag in zip(args, varies)]
+        shorter = at_precision(shorter, start.dtype)
         slope = None
         for partial, arg, flag in zip(op.partials, args, varies):
             if flag:

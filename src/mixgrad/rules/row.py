@@ -70,6 +70,8 @@ def _weigh(c: Any, t: Any) -> Any:
     """Return the product of a weight, a number of Python if it is the same everywhere, and a tangent."""
     if type(c) is int and c in (1, -1):
         return t if c == 1 else -t
+    if type(c) is complex:
+        c = np.complex128(c)  # with a float64 it would make a number of Python
     return strong_product(c, t)
 
 
@@ -176,6 +178,8 @@ def elementwise(
     """
 
     def jvp(out, args, tangents):
+        if len(args) > 1:
+            args = at_precision(args, out.dtype)
         pairs = []
         plain = True
         for partial, tangent in zip(partials, tangents):
@@ -203,6 +207,22 @@ def elementwise(
     if register:
         UFUNCS[function] = op
     return op
+
+
+def at_precision(args: Any, dtype: np.dtype) -> Any:
+    """Return the arguments of a partial derivative in the precision of the result: 1 / y of a float32 has 8 digits."""
+    for arg in args:
+        if getattr(arg, "dtype", dtype) is not dtype:
+            return [_raised(arg, dtype) for arg in args]
+    return args
+
+
+def _raised(arg: Any, dtype: np.dtype) -> Any:
+    own = getattr(arg, "dtype", None)
+    if own is None or own.kind not in "fc" or dtype.kind not in "fc":
+        return arg
+    wanted = np.finfo(dtype).dtype if own.kind == "f" else np.result_type(dtype, np.complex64)
+    return arg if own == wanted else np.astype(arg, wanted)
 
 
 def _broadcast_shape(*args: Any, **static: Any) -> tuple[int, ...]:

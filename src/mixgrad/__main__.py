@@ -1,0 +1,5 @@
+"""``python -m mixgrad``: the command line."""
+
+from mixgrad.cli import main
+
+main()
