@@ -47,12 +47,15 @@ class Record:
 
     def pull_leaves(self, cotangents: list) -> list:
         """Return the cotangents of the arguments, leaf by leaf."""
-        bars = self.tape.pull(cotangents)
-        given = {id(cotangent) for cotangent in cotangents}
-        return [
-            np.zeros(np.shape(leaf), leaf.dtype)[()] if bar is None else bar.copy() if id(bar) in given else owned(bar)
-            for bar, leaf in zip(bars, self.inputs.leaves)
-        ]
+        taken = {id(cotangent) for cotangent in cotangents}  # arrays that are somebody's already
+        result = []
+        for bar, leaf in zip(self.tape.pull(cotangents), self.inputs.leaves):
+            if bar is None:
+                result.append(np.zeros(np.shape(leaf), leaf.dtype)[()])
+            else:
+                result.append(bar.copy() if id(bar) in taken else owned(bar))
+                taken.add(id(bar))
+        return result
 
     def push(self, tangents: list) -> list:
         """Return the tangents of the outputs, leaf by leaf."""

@@ -177,6 +177,8 @@ def test_options():
 def test_vmap_errors():
     with raises(mg.BoxConversionError, "vmap", "np.where"):
         mg.vmap(lambda x: 1.0 if x > 0 else 2.0)(VECTOR)
+    with raises(mg.BoxConversionError, "under vmap", "nor index one", "np.where"):
+        mg.vmap(lambda i: np.ones(3)[i])(np.array([0, 1]))
     with raises(mg.ShapeError, "vmap", "[2, 3]", "in_axes=None"):
         mg.vmap(np.add)(VECTOR, np.ones(3))
     with raises(mg.ShapeError, "in_axes has 1", "2 arguments"):

@@ -151,6 +151,12 @@ class Box(Traced):
         return numpy_table.call(implementation, function, args, kwargs)
 
     def __array__(self, dtype=None, copy=None):
+        if self.dtype.kind not in "fc":
+            raise BoxConversionError(
+                f"under vmap an array of {self.dtype} of shape {self.shape} has other values for each member of the "
+                "batch, so it cannot become a plain NumPy array, nor index one. Index an array that is itself in the "
+                "batch, use np.where, or loop over the members instead of vmap."
+            )
         raise BoxConversionError(
             "a differentiated value was about to become a plain NumPy array, which would lose its derivative. "
             "Instead of np.array([x, 1.0]) or np.asarray(x) write np.stack([x, 1.0]) or x; instead of y[i] = x on a "

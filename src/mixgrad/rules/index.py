@@ -69,8 +69,7 @@ def _scatter_value(y, *arrays, form, shape):
 
 def _positions(arrays, form, shape):
     """Return the positions in the flattened array that an index expression reads: NumPy itself says which."""
-    size = math.prod(shape)
-    return np.arange(size).reshape(shape)[form.index(arrays)]
+    return index(np.arange(math.prod(shape)).reshape(shape), *arrays, form=form)
 
 
 def _batch(args, batched, *, form):

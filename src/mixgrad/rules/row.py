@@ -70,13 +70,13 @@ def _weigh(c: Any, t: Any) -> Any:
     """Return the product of a weight, a number of Python if it is the same everywhere, and a tangent."""
     if type(c) is int and c in (1, -1):
         return t if c == 1 else -t
-    if type(c) is complex:
-        c = np.complex128(c)  # with a float64 it would make a number of Python
     return strong_product(c, t)
 
 
 def as_type(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Return the plain `x` broadcast to `shape` and cast to `dtype`; a cast to real numbers takes the real part."""
+    if type(x) is complex:
+        x = np.complex128(x)  # a complex number of Python times a float64
     if x.dtype != dtype:
         x = (x.real if x.dtype.kind == "c" and dtype.kind != "c" else x).astype(dtype)
     return x if x.shape == shape else np.broadcast_to(x, shape)
@@ -102,7 +102,8 @@ def _weighted_sum_transpose(out_bar, args, i, *, shape, dtype):
     weight = args[i - 1]
     if isinstance(weight, Traced) or isinstance(out_bar, Traced):
         return weighted_sum(conjugate(weight), out_bar, shape=out_bar.shape, dtype=out_bar.dtype)
-    return _weigh(weight if type(weight) in (int, np.float64) else conjugate(weight), out_bar)
+    bar = _weigh(weight if type(weight) in (int, np.float64) else conjugate(weight), out_bar)
+    return np.complex128(bar) if type(bar) is complex else bar
 
 
 def _weighted_sum_batch(args, batched, *, shape, dtype):
