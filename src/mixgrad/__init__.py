@@ -18,12 +18,15 @@ _HOMES = {
     ),
     "mixgrad.custom": ("custom_jvp", "custom_vjp", "checkpoint"),
     "mixgrad.linter": ("explain",),
+    "mixgrad.staging": ("trace",),
+    "mixgrad.program.simplify": ("simplify",),
     "mixgrad.testing": ("check_grads",),
     "mixgrad.rules.reduction": ("logsumexp",),
     "mixgrad.rules.linalg": ("solve_triangular",),
     "mixgrad.mixture": ("GaussianMixture",),
     "mixgrad._errors": (
-        "MixgradError", "DerivativeError", "UnsupportedError", "BoxConversionError", "ShapeError", "DataError",
+        "MixgradError", "ProgramError", "StagingError", "DerivativeError", "UnsupportedError", "BoxConversionError",
+        "ShapeError", "DataError",
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -39,7 +42,9 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad._errors import DataError as DataError
     from mixgrad._errors import DerivativeError as DerivativeError
     from mixgrad._errors import MixgradError as MixgradError
+    from mixgrad._errors import ProgramError as ProgramError
     from mixgrad._errors import ShapeError as ShapeError
+    from mixgrad._errors import StagingError as StagingError
     from mixgrad._errors import UnsupportedError as UnsupportedError
     from mixgrad.custom import checkpoint as checkpoint
     from mixgrad.custom import custom_jvp as custom_jvp
@@ -62,6 +67,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.mixture import GaussianMixture as GaussianMixture
     from mixgrad.rules.linalg import solve_triangular as solve_triangular
     from mixgrad.rules.reduction import logsumexp as logsumexp
+    from mixgrad.program.simplify import simplify as simplify
+    from mixgrad.staging import trace as trace
     from mixgrad.testing import check_grads as check_grads
 
 

@@ -23,3 +23,11 @@ class ShapeError(MixgradError, ValueError):
 
 class DataError(MixgradError, ValueError):
     """A table, a file or an option given by the user cannot be used; the message says where and why."""
+
+
+class ProgramError(MixgradError, ValueError):
+    """A program is not well formed, or its text cannot be read."""
+
+
+class StagingError(MixgradError, TypeError):
+    """A value that is only known when a program runs was needed while the program was made."""

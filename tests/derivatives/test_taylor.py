@@ -140,13 +140,13 @@ def test_cost_is_quadratic_in_the_order(monkeypatch, function):
     from mixgrad.rules import series
 
     products = [0]
-    plain = series._product
+    plain = series.product
 
     def counted(a, b):
         products[0] += max(np.size(a), np.size(b))
         return plain(a, b)
 
-    monkeypatch.setattr(series, "_product", counted)
+    monkeypatch.setattr(series, "product", counted)
 
     def cost(order):
         products[0] = 0

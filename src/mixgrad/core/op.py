@@ -50,7 +50,8 @@ class Op:
         ``batch(args, batched, **static)``: the op on arguments of which those marked in `batched` have an additional
         first axis; the result (or each result) has one.
     shape : callable
-        ``shape(*args, **static)``: the shape of the result, from the shapes of the arguments.
+        ``shape(*args, **static)``: the shape of the result (of each, if there are several), from the shapes of the
+        arguments.
     partials : tuple
         ELEMENTWISE only. For each argument a callable ``partial(out, *args)`` or a number.
     linear_in : tuple of int, or None
@@ -91,10 +92,14 @@ class Op:
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
-    def result_dtype(self, *args: Any, **static: Any) -> np.dtype:
-        """Return the dtype of the result for arguments that know their dtype (Python numbers are weak, NEP 50)."""
+    def result_dtype(self, *args: Any, **static: Any) -> Any:
+        """Return the dtype of the result (of each, if there are several) for arguments that know theirs.
+
+        Numbers of Python are weak (NEP 50).
+        """
         if self.dtype is not None:
-            return np.dtype(self.dtype(*args, **static))
+            dtype = self.dtype(*args, **static)
+            return tuple(map(np.dtype, dtype)) if self.multiple else np.dtype(dtype)
         return np.result_type(*[getattr(arg, "dtype", arg) for arg in args])
 
 

@@ -163,6 +163,8 @@ class Accumulator:
             self._bars[serial] = total = old + bar
             if type(total) is np.ndarray:
                 self._owned.add(serial)
+            else:
+                self._owned.discard(serial)
 
     def accumulate(self, op: Op, variable: Variable, bar: Any, args: tuple, i: int, static: dict) -> bool:
         """Let a sparse transpose add to the sum in place: reading n elements one by one costs O(n), not O(n^2)."""

@@ -19,6 +19,7 @@ from mixgrad.core.op import Kind, Op
 from mixgrad.core.quiet import QUIET, STATE
 from mixgrad.rules import series
 from mixgrad.rules.row import at_precision
+from mixgrad.rules.shape import as_array
 
 
 class Taylor(Box):
@@ -68,25 +69,46 @@ class TaylorTrace(Trace):
                 out = bind(op, *values, **static)
                 lifted = [Taylor(self, series.lift(part, 0)) for part in (out if op.multiple else (out,))]
                 return tuple(lifted) if op.multiple else lifted[0]
+            if op.name == "multiply":
+                return Taylor(self, self._multiply(op, args, varies, values))
             if _is_linear(op, varies):
                 return Taylor(self, self._linear(op, args, varies, static))
             expanded = None if op.expand is None else op.expand(*args, **static)
             if expanded is not None:
-                return expanded
+                if isinstance(expanded, tuple):
+                    return expanded
+                return np.astype(expanded, op.result_dtype(*values, **static))
             return self._nonlinear(op, args, varies, values, static)
         finally:
             STATE.reset(token)
 
     def _nonlinear(self, op: Op, args: tuple, varies: list[bool], values: list, static: dict) -> Any:
+        start = bind(op, *values, **static)
         if op.series is not None:
-            start = bind(op, *values, **static)
-            out = op.series(start, *[self._lift(arg, args, varies) for arg in args], **static)
-            return tuple(Taylor(self, part) for part in out) if op.multiple else Taylor(self, _cast(out, start.dtype))
-        if sum(varies) == 2 and (op.kind is Kind.MULTILINEAR or op.name == "multiply"):
+            lifted = [self._lift(arg, args, varies) for arg in args]
+            if op.kind is Kind.ELEMENTWISE:
+                lifted = [series.pad(_cast(c, start.dtype), 1 + start.ndim) for c in lifted]
+            out = op.series(start, *lifted, **static)
+            if op.multiple:
+                return tuple(Taylor(self, part) for part in out)
+            if out is not None:
+                return Taylor(self, _cast(out, start.dtype))
+        if op.kind is Kind.MULTILINEAR and sum(varies) == 2:
             return Taylor(self, _product(op, args, varies, static))
         if op.kind is not Kind.ELEMENTWISE:
             raise UnsupportedError(f"{op.name} has no rule for Taylor polynomials with these arguments varying")
-        return Taylor(self, self._from_partials(op, args, varies, values))
+        return Taylor(self, self._from_partials(op, args, varies, start))
+
+    def _multiply(self, op: Op, args: tuple, varies: list[bool], values: list) -> Any:
+        """Multiply with strong zeros, except in the value itself."""
+        start = bind(op, *values)
+        if all(varies):
+            out = series.multiply(args[0].coefficients, args[1].coefficients)
+        else:
+            moved, fixed = (args[0].coefficients, args[1]) if varies[0] else (args[1].coefficients, args[0])
+            moved = series.pad(moved, 1 + start.ndim)
+            out = series.product(moved, np.expand_dims(as_array(fixed), 0) if np.ndim(fixed) else fixed)
+        return _cast(np.concatenate([np.expand_dims(start, 0), out[1:]]), start.dtype)
 
     def _linear(self, op: Op, args: tuple, varies: list[bool], static: dict) -> Any:
         """Apply a linear op to each coefficient; constants have one coefficient, the others are zero."""
@@ -103,9 +125,8 @@ class TaylorTrace(Trace):
         dtype = None if hasattr(arg, "dtype") else np.result_type(arg, *[a.dtype for a, f in zip(args, varies) if f])
         return series.lift(arg, _order(args, varies), dtype)
 
-    def _from_partials(self, op: Op, args: tuple, varies: list[bool], values: list) -> Any:
+    def _from_partials(self, op: Op, args: tuple, varies: list[bool], start: Any) -> Any:
         """Integrate ``z' = sum_i p_i(u) u_i'``."""
-        start = bind(op, *values)
         shorter = [Taylor(self, arg.coefficients[:-1]) if flag else arg for arg, flag in zip(args, varies)]
         shorter = at_precision(shorter, start.dtype)
         slope = None
@@ -130,7 +151,9 @@ def _order(args: tuple, varies: list[bool]) -> int:
 
 
 def _cast(coefficients: Any, dtype: np.dtype) -> Any:
-    return coefficients if coefficients.dtype == dtype else np.astype(coefficients, dtype)
+    if coefficients.dtype == dtype or dtype.kind not in "fc":
+        return coefficients
+    return np.astype(coefficients, dtype)
 
 
 def _is_sum(op: Op) -> bool:

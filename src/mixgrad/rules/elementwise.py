@@ -12,11 +12,12 @@ import operator
 
 import numpy as np
 
+from mixgrad._errors import StagingError
 from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.core.op import TABLE, Kind
 from mixgrad.rules import series
-from mixgrad.rules.row import POSITIVE, REALS, constant, elementwise, linear, stop_gradient
+from mixgrad.rules.row import POSITIVE, REALS, constant, data_of, elementwise, linear, stop_gradient
 from mixgrad.rules.shape import as_array
 
 UNIT = (-0.95, 0.95)
@@ -44,16 +45,15 @@ def _power_by_base(z, x, y):
 
 def _power_by_exponent(z, x, y):
     # z log x, where zero wins: 0 ** y is flat in y > 0.
+    z = x**y if z is None else z  # Taylor mode asks before it knows z
     return np.where(z == 0, 0.0, z * np.log(np.where(z == 0, 1.0, x)))
 
 
 def _power_expand(x, y):
-    """Return x ** y for Taylor mode, unless the exponent is a constant number that is not a small integer."""
-    if hasattr(y, "coefficients"):
-        return np.exp(y * np.log(x))
+    """Return x ** y by multiplication alone, where the exponent is a small integer: right at x = 0, to any order."""
     if isinstance(y, Traced) or np.ndim(y) or y != int(y) or not 0 <= y <= 64:
         return None
-    # By multiplication alone: right at x = 0, to any order.
+    x = np.astype(x, np.result_type(x, y))
     n, result = int(y), None
     while n:
         if n & 1:
@@ -61,6 +61,17 @@ def _power_expand(x, y):
         n >>= 1
         x = x * x if n else x
     return np.ones(x.shape, x.dtype) if result is None else result
+
+
+def _power_series(z, x, y):
+    """Return the series of x ** y, unless a base of zero needs the partial derivatives."""
+    try:
+        base, exponent = data_of(x[0]), data_of(y)
+    except StagingError:
+        return None
+    if not np.any(exponent[1:]):
+        return None if np.any(base == 0) else series.power(x, y[0], z)
+    return None if np.any(base <= 0) else series.exponential(series.multiply(y, series.logarithm(x)), z)
 
 
 def _hypot_expand(x, y):
@@ -152,8 +163,8 @@ heaviside = elementwise(np.heaviside, 0, lambda z, x, y: np.where(x == 0, 1.0, 0
 # Taylor recurrences, for the functions whose derivative needs their own value; for the others they follow from it
 divide.series     = lambda z, x, y: series.divide(x, y)
 reciprocal.series = lambda z, x: series.power(x, -1.0, z)
-power.series      = lambda z, x, y: series.power(x, y[0], z)
-sqrt.series       = lambda z, x: series.power(x, 0.5, z)
+power.series      = _power_series
+sqrt.series       = lambda z, x: series.square_root(x, z)
 cbrt.series       = lambda z, x: series.power(x, 1 / 3, z)
 exp.series        = lambda z, x: series.exponential(x, z)
 exp2.series       = lambda z, x: series.exponential(x, z, LN2)
@@ -324,7 +335,7 @@ BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shi
 for _function in COMPARISONS + PREDICATES + LOGICAL + BITWISE:
     constant(_function, Kind.DISCRETE)
 for _function in (np.isposinf, np.isneginf):
-    numpy_function(_function)(constant(_function, Kind.DISCRETE))
+    numpy_function(_function)(constant(_function, Kind.DISCRETE, dtype=lambda x: np.dtype(bool)))
 
 
 @numpy_function(np.fix)

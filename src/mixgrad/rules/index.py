@@ -78,12 +78,12 @@ def _batch(args, batched, *, form):
         if form.basic:
             return index(x, form=Form((slice(None), *form.parts)))
         positions = _positions(arrays, form, x.shape[1:])
-        return index(x.reshape(len(x), -1), positions, form=Form((slice(None), SLOT)))
+        return index(x.reshape(len(x), math.prod(x.shape[1:])), positions, form=Form((slice(None), SLOT)))
     size = next(len(arg) for arg, flag in zip(args, batched) if flag)
     member, positions = _member_positions(arrays, batched[1:], form, x.shape[1:] if batched[0] else x.shape, size)
     if not batched[0]:
         return index(x.reshape(-1), positions, form=Form((SLOT,)))
-    return index(x.reshape(size, -1), member, positions, form=Form((SLOT, SLOT)))
+    return index(x.reshape(size, math.prod(x.shape[1:])), member, positions, form=Form((SLOT, SLOT)))
 
 
 def _scatter_batch(args, batched, *, form, shape):

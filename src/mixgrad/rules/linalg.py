@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixgrad._errors import UnsupportedError
+from mixgrad._errors import StagingError, UnsupportedError
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.rules import series
 from mixgrad.rules.contraction import adjoint, matmul, stacked_batch
@@ -169,10 +169,10 @@ WELL_CONDITIONED = 1e6
 
 
 def _condition(a):
-    """Return an upper estimate of the condition number of each matrix of a stack; inf where one is singular."""
+    """Return the largest condition number in a stack of matrices; inf where one is singular, or nearly zero."""
     singular = np.linalg.svd(a, compute_uv=False)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.max(np.where(singular[..., -1] > 0, singular[..., 0] / singular[..., -1], np.inf), initial=1.0)
+        return np.max(np.where(singular[..., -1] > 1e-100, singular[..., 0] / singular[..., -1], np.inf), initial=1.0)
 
 
 def _cofactor_value(a):
@@ -211,7 +211,11 @@ def _leverrier(a):
 
 
 def _is_regular(a):
-    return bool(_condition(data_of(a)) < WELL_CONDITIONED)
+    """Whether inverses may be used; while a program is traced nobody knows, so what is right everywhere is used."""
+    try:
+        return bool(_condition(data_of(a)) < WELL_CONDITIONED)
+    except StagingError:
+        return False
 
 
 def _rate(a):
@@ -291,7 +295,8 @@ slogdet = general(
     lambda a: tuple(np.linalg.slogdet(a)),
     _slogdet_jvp,
     lambda args, batched: slogdet(args[0]),
-    lambda a: a.shape[:-2],
+    lambda a: (a.shape[:-2], a.shape[:-2]),
+    dtype=lambda a: (a.dtype, np.finfo(a.dtype).dtype),
     multiple=True,
     series=_slogdet_series,
     samples=(Sample(((3, 3),), make=_conditioned), Sample(((2, 2, 2),), make=_conditioned)),

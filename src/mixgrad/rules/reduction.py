@@ -10,6 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from mixgrad._errors import UnsupportedError
 from mixgrad.core.numpy_table import REDUCTIONS, numpy_function
 from mixgrad.rules.row import Sample, discrete, general, linear, stop_gradient
+from mixgrad.rules.shape import as_array
 
 
 def reduced_shape(x, *, axis, keepdims):
@@ -110,7 +111,11 @@ def _logsumexp_jvp(out, args, tangents, *, axis, keepdims):
 
 def _logsumexp_expand(x, *, axis, keepdims):
     shift = _shift(x, axis)
+    infinite = np.isposinf(x)
+    count = np.sum(infinite, axis=axis, keepdims=True, dtype=x.dtype)
+    share = sum_(np.where(infinite, x, np.zeros((), x.dtype)), axis=axis, keepdims=True) / np.maximum(count, 1)
     total = np.log(sum_(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    total = np.where(count > 0, share, total)  # entries of +inf share the derivative
     return total if keepdims else total.reshape(reduced_shape(x, axis=axis, keepdims=False))
 
 
@@ -131,6 +136,7 @@ def _order(name, function):
         lambda x, *, axis: function(x, axis=axis, kind="stable"),
         lambda args, batched, *, axis: op(args[0], axis=axis + 1),
         lambda x, *, axis: x.shape,
+        np.intp,
         samples=(Sample(((2, 3),), {"axis": 1}),),
     )
     return op
@@ -142,17 +148,19 @@ def _arg(name, function):
         lambda x, *, axis: function(x, axis=axis),
         lambda args, batched, *, axis: op(args[0], axis=axis + 1),
         lambda x, *, axis: tuple(n for i, n in enumerate(x.shape) if i != axis),
+        np.intp,
         samples=(Sample(((2, 3),), {"axis": 1}),),
     )
     return op
 
 
-def _truth(name, function):
+def _truth(name, function, dtype=bool):
     op = discrete(
         name,
         lambda x, *, axis, keepdims: function(x, axis=axis, keepdims=keepdims),
         lambda args, batched, *, axis, keepdims: op(args[0], axis=_inner(axis), keepdims=keepdims),
         reduced_shape,
+        dtype,
         samples=SAMPLES,
     )
     return op
@@ -163,7 +171,7 @@ argmax = _arg("argmax", np.argmax)
 argmin = _arg("argmin", np.argmin)
 any_ = _truth("any", np.any)
 all_ = _truth("all", np.all)
-count_nonzero = _truth("count_nonzero", np.count_nonzero)
+count_nonzero = _truth("count_nonzero", np.count_nonzero, np.intp)
 
 
 # What NumPy's functions mean ------------------------------------------------------------------------------------------
@@ -190,6 +198,9 @@ def _mean(a, axis=None, dtype=None, out=None, keepdims=False):
 def _average(a, axis=None, weights=None, *, keepdims=False):
     if weights is None:
         return _mean(a, axis, keepdims=keepdims)
+    a, weights = as_array(a), as_array(weights)
+    dtype = np.result_type(a, weights)
+    a, weights = np.astype(a, dtype), np.astype(weights, dtype)
     axes = axes_of(axis, np.ndim(a))
     if np.shape(weights) != np.shape(a):
         if len(axes) != 1 or np.ndim(weights) != 1:

@@ -9,6 +9,7 @@ a tuple of `Sample`.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -238,13 +239,20 @@ def _elementwise_batch(op: Op) -> Callable:
     return batch
 
 
-def constant(function: Callable, kind: Kind, name: str | None = None, outputs: int = 1) -> Op:
+def constant(function: Callable, kind: Kind, name: str | None = None, dtype: Callable | None = None) -> Op:
     """Add the row of an elementwise function without a derivative: of kind ZERO or DISCRETE."""
-    op = add_row(Op(name or function.__name__, kind, function, shape=_broadcast_shape, multiple=outputs > 1))
+    op = add_row(Op(name or function.__name__, kind, function, shape=_broadcast_shape, dtype=dtype))
     op.batch = _elementwise_batch(op)
     if isinstance(function, np.ufunc):
         UFUNCS[function] = op
+        if kind is Kind.DISCRETE:
+            op.dtype = functools.partial(_resolved, function)
     return op
+
+
+def _resolved(function: np.ufunc, *args: Any) -> np.dtype:
+    """Return the dtype of the result, as NumPy resolves it."""
+    return function.resolve_dtypes((*[getattr(arg, "dtype", type(arg)) for arg in args], None))[-1]
 
 
 def linear(
@@ -311,6 +319,7 @@ def general(
     transpose: Callable | None = None,
     linear_in: tuple[int, ...] = (),
     multiple: bool = False,
+    dtype: Callable | None = None,
     series: Callable | None = None,
     expand: Callable | None = None,
     samples: tuple = (),
@@ -320,13 +329,14 @@ def general(
     An op that is linear in some arguments only (the right-hand side of `solve`) gives their transpose, too.
     """
     op = Op(name, Kind.GENERAL, value, jvp, transpose, None, batch, shape, linear_in=linear_in, multiple=multiple)
-    op.series, op.expand, op.samples = series, expand, samples
+    op.dtype, op.series, op.expand, op.samples = dtype, series, expand, samples
     return add_row(op)
 
 
-def discrete(name: str, value: Callable, batch: Callable, shape: Callable, samples: tuple = ()) -> Op:
+def discrete(name: str, value: Callable, batch: Callable, shape: Callable, dtype: type, samples: tuple = ()) -> Op:
     """Add the row of an op whose results are integers or truth values."""
-    return add_row(Op(name, Kind.DISCRETE, value, batch=batch, shape=shape, samples=samples))
+    rule = lambda *args, **static: np.dtype(dtype)
+    return add_row(Op(name, Kind.DISCRETE, value, batch=batch, shape=shape, dtype=rule, samples=samples))
 
 
 stop_gradient = constant(lambda x: x, Kind.ZERO, "stop_gradient")

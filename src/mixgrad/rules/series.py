@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mixgrad.core.bind import Traced
 from mixgrad.rules.row import strong_product
 
 
@@ -54,11 +55,12 @@ def pad(a: Any, ndim: int) -> Any:
 def multiply(a: Any, b: Any) -> Any:
     """Return the series of an elementwise product, with strong zeros."""
     ndim = max(a.ndim, b.ndim)
-    return convolve(_product, pad(a, ndim), pad(b, ndim))
+    return convolve(product, pad(a, ndim), pad(b, ndim))
 
 
-def _product(a: Any, b: Any) -> Any:
-    return strong_product(a, b) if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a * b
+def product(a: Any, b: Any) -> Any:
+    """Return a b, where zero times anything is zero (the first law of derivatives)."""
+    return a * b if isinstance(a, Traced) or isinstance(b, Traced) else strong_product(a, b)
 
 
 def divide(a: Any, b: Any) -> Any:
@@ -67,7 +69,30 @@ def divide(a: Any, b: Any) -> Any:
     a, b = pad(a, ndim), pad(b, ndim)
     z = [a[0] / b[0]]
     for k in range(1, len(a)):
-        z.append((a[k] - np.sum(_product(b[1 : k + 1], np.stack(z[::-1])), axis=0)) / b[0])
+        z.append(quotient(a[k] - np.sum(product(b[1 : k + 1], np.stack(z[::-1])), axis=0), b[0]))
+    return np.stack(z)
+
+
+def quotient(a: Any, b: Any) -> Any:
+    """Return a / b, where zero over anything is zero (the first law of derivatives)."""
+    return np.where(a == 0, np.zeros((), a.dtype), a / np.where(a == 0, np.ones((), b.dtype), b))
+
+
+def logarithm(u: Any) -> Any:
+    """Return the series of log(u): from u z' = u'."""
+    if len(u) == 1:
+        return np.log(u)
+    return integral(divide(derivative(u), u[:-1]), np.log(u[0]))
+
+
+def square_root(u: Any, start: Any) -> Any:
+    """Return the series of sqrt(u): from z z = u."""
+    z = [start]
+    for k in range(1, len(u)):
+        total = u[k]
+        if k > 1:
+            total = total - np.sum(product(np.stack(z[1:]), np.stack(z[:0:-1])), axis=0)
+        z.append(quotient(total, 2 * start))
     return np.stack(z)
 
 
@@ -78,15 +103,13 @@ def linear_ode(b: Any, a: Any, d: Any, start: Any) -> Any:
     """
     z = [start]
     for k in range(1, len(a) + 1):
-        total = np.sum(_product(a[:k], np.stack(z[::-1])), axis=0)
+        total = np.sum(product(a[:k], np.stack(z[::-1])), axis=0)
         if d is not None:
             total = total + d[k - 1]
         if b is not None and k > 1:
             slopes = np.stack([z[k - i] * (k - i) for i in range(1, k)])
-            total = total - np.sum(_product(b[1:k], slopes), axis=0)
-        if b is not None:
-            total = np.where(total == 0, total, total / np.where(total == 0, 1.0, b[0]))
-        z.append(total / k)
+            total = total - np.sum(product(b[1:k], slopes), axis=0)
+        z.append((total if b is None else quotient(total, b[0])) / k)
     return np.stack(z)
 
 
@@ -105,8 +128,8 @@ def sine_and_cosine(u: Any, sine: Any, cosine: Any, sign: int) -> tuple[Any, Any
     slope = derivative(u)
     s, c = [sine], [cosine]
     for k in range(1, len(u)):
-        next_s = np.sum(_product(slope[:k], np.stack(c[::-1])), axis=0) / k
-        next_c = sign * np.sum(_product(slope[:k], np.stack(s[::-1])), axis=0) / k
+        next_s = np.sum(product(slope[:k], np.stack(c[::-1])), axis=0) / k
+        next_c = sign * np.sum(product(slope[:k], np.stack(s[::-1])), axis=0) / k
         s.append(next_s)
         c.append(next_c)
     return np.stack(s), np.stack(c)
@@ -117,8 +140,8 @@ def riccati(u: Any, start: Any, slope_start: Any, sign: int) -> Any:
     slope = derivative(u)
     z, v = [start], [slope_start]
     for k in range(1, len(u)):
-        z.append(np.sum(_product(slope[:k], np.stack(v[::-1])), axis=0) / k)
-        v.append(sign * np.sum(_product(np.stack(z), np.stack(z[::-1])), axis=0))
+        z.append(np.sum(product(slope[:k], np.stack(v[::-1])), axis=0) / k)
+        v.append(sign * np.sum(product(np.stack(z), np.stack(z[::-1])), axis=0))
     return np.stack(z)
 
 

@@ -119,7 +119,9 @@ astype = linear(
     samples=(Sample(((2, 3),), {"dtype": np.dtype(np.float64)}),),
 )
 
-astype_discrete = constant(lambda x, *, dtype: x.astype(dtype), Kind.DISCRETE, "astype_discrete")
+astype_discrete = constant(
+    lambda x, *, dtype: x.astype(dtype), Kind.DISCRETE, "astype_discrete", dtype=lambda x, *, dtype: dtype
+)
 
 cumsum = linear(
     "cumsum",
@@ -295,7 +297,11 @@ def _split(ary, indices_or_sections, axis=0):
 def _where(condition, x=None, y=None):
     if x is None:
         return np.nonzero(condition)
-    return where(condition, x, y)
+    condition, x, y = (
+        as_array(condition),
+        *(as_array(part) if isinstance(part, (list, tuple)) else part for part in (x, y)),
+    )
+    return where(condition if condition.dtype == bool else condition != 0, x, y)
 
 
 @numpy_function(np.astype)

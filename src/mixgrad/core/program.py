@@ -1,0 +1,127 @@
+"""A computation as data: typed equations in single assignment.
+
+A `Program` is frozen. Whatever changes one makes another: transformations are traces of interpreters, rewrites return
+new programs. `check` says whether one is well formed, and runs after every pass in tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mixgrad._errors import ProgramError
+from mixgrad.core.op import Op
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Var:
+    """A value of a program, known by its identity: assigned once, of a fixed shape and dtype.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : np.dtype
+    name : str
+        What the source calls it; empty if nothing does.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    name: str = ""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+
+Atom = Any
+"""An argument of an equation: a `Var`, an array, or a number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Equation:
+    """``outs = op(*args, **static)``.
+
+    Attributes
+    ----------
+    outs : tuple of Var
+        One, or several if the op has several results.
+    op : Op
+    args : tuple of Var, array or number
+    static : mapping
+        Everything about the operation that is no array.
+    """
+
+    outs: tuple[Var, ...]
+    op: Op
+    args: tuple[Atom, ...]
+    static: Mapping[str, Any] = field(default_factory=dict)
+
+    def variables(self) -> Iterator[Var]:
+        """Yield the arguments that are variables."""
+        return (arg for arg in self.args if isinstance(arg, Var))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Inputs, equations in an order in which they can run, and outputs.
+
+    Attributes
+    ----------
+    inputs : tuple of Var
+    equations : tuple of Equation
+    outputs : tuple of Var, array or number
+    name : str
+        Of the function it came from.
+    """
+
+    inputs: tuple[Var, ...]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Atom, ...]
+    name: str = "program"
+
+    def __len__(self) -> int:
+        return len(self.equations)
+
+
+def type_of(op: Op, args: tuple[Atom, ...], static: Mapping[str, Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
+    """Return shape and dtype of each result of an equation, by the rules of its row."""
+    if op.shape is None:
+        raise ProgramError(f"{op.name} has no rule for the shape of its result, so it cannot be in a program")
+    shapes, dtypes = op.shape(*args, **static), op.result_dtype(*args, **static)
+    return list(zip(shapes, dtypes)) if op.multiple else [(tuple(shapes), dtypes)]
+
+
+def check(program: Program) -> Program:
+    """Return the program if it is well formed; raise ProgramError otherwise.
+
+    Every variable is assigned once and before it is used, and has the shape and dtype that the row of its op says.
+    """
+    known: set[int] = set()
+
+    def define(var: Var) -> None:
+        if id(var) in known:
+            raise ProgramError(f"{program.name}: variable {var.name or 'without name'} is assigned twice")
+        known.add(id(var))
+
+    for var in program.inputs:
+        define(var)
+    for number, equation in enumerate(program.equations):
+        where = f"{program.name}, equation {number} ({equation.op.name})"
+        for arg in equation.variables():
+            if id(arg) not in known:
+                raise ProgramError(f"{where}: argument {arg.name or 'without name'} is used before it is assigned")
+        expected = type_of(equation.op, equation.args, equation.static)
+        found = [(out.shape, out.dtype) for out in equation.outs]
+        if found != expected:
+            raise ProgramError(f"{where}: results have the types {found}, the row says {expected}")
+        for out in equation.outs:
+            define(out)
+    for output in program.outputs:
+        if isinstance(output, Var) and id(output) not in known:
+            raise ProgramError(f"{program.name}: output {output.name or 'without name'} is never assigned")
+    return program

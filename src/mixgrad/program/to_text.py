@@ -1,0 +1,202 @@
+"""Programs as text that reads back as the identical program.
+
+The text is a function in the syntax of Python, one equation a line, its type in a comment::
+
+    def f(x: f64[2]):
+        a = index(x, form=form(0))  # f64
+        b = sin(a)  # f64
+        return (b,)
+
+Types of results are not read: the rows of the table say them.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any
+
+import numpy as np
+
+from mixgrad._errors import ProgramError
+from mixgrad.core.op import TABLE
+from mixgrad.core.program import Equation, Program, Var, type_of
+from mixgrad.program.names import names_of
+from mixgrad.rules.index import SLOT, Form
+
+_KINDS = {"f": "f", "c": "c", "i": "i", "u": "u", "b": "bool"}
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    """Return a short name: f64, i32, c128, bool."""
+    return "bool" if dtype.kind == "b" else f"{_KINDS[dtype.kind]}{8 * dtype.itemsize}"
+
+
+_DTYPES = {dtype_name(np.dtype(code)): np.dtype(code) for code in "efdgFDbhilBHIL?"}
+
+
+def type_text(var: Any) -> str:
+    """Return the type of a variable: ``f64[2, 3]``, and ``f64`` for a number."""
+    return dtype_name(var.dtype) + (f"[{', '.join(map(str, var.shape))}]" if var.shape else "")
+
+
+# Printing -------------------------------------------------------------------------------------------------------------
+
+
+def to_text(program: Program) -> str:
+    """Return the program as text."""
+    names = names_of(program)
+    inputs = ", ".join(f"{names[id(var)]}: {type_text(var)}" for var in program.inputs)
+    lines = [f"def {program.name}({inputs}):"]
+    for equation in program.equations:
+        left = ", ".join(names[id(out)] for out in equation.outs)
+        types = ", ".join(type_text(out) for out in equation.outs)
+        lines.append(f"    {left} = {_call_text(equation, names)}  # {types}")
+    outputs = ", ".join(_atom_text(output, names) for output in program.outputs)
+    comma = "," if len(program.outputs) == 1 else ""
+    lines.append(f"    return ({outputs}{comma})")
+    return "\n".join(lines) + "\n"
+
+
+def _call_text(equation: Equation, names: dict[int, str]) -> str:
+    parts = [_atom_text(arg, names) for arg in equation.args]
+    parts += [f"{key}={_static_text(value)}" for key, value in equation.static.items()]
+    return f"{equation.op.name}({', '.join(parts)})"
+
+
+def _atom_text(atom: Any, names: dict[int, str]) -> str:
+    if isinstance(atom, Var):
+        return names[id(atom)]
+    if isinstance(atom, (np.ndarray, np.generic)):
+        text = _list_text(atom.tolist())
+        shape = f", {atom.shape}" if atom.size == 0 else ""
+        return f"{dtype_name(atom.dtype)}({text}{shape})"
+    return _number_text(atom)
+
+
+def _list_text(value: Any) -> str:
+    return f"[{', '.join(map(_list_text, value))}]" if isinstance(value, list) else _number_text(value)
+
+
+def _number_text(value: Any) -> str:
+    if isinstance(value, complex):
+        return f"complex({_number_text(value.real)}, {_number_text(value.imag)})"
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"inf": "inf", "-inf": "-inf"}.get(repr(value), "nan")
+    return repr(value)
+
+
+def _static_text(value: Any) -> str:
+    if isinstance(value, np.dtype):
+        return dtype_name(value)
+    if isinstance(value, Form):
+        return f"form({', '.join(map(_static_text, value.parts))})"
+    if value is SLOT:
+        return "_"
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, slice):
+        return f"slice({value.start}, {value.stop}, {value.step})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_static_text, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
+
+
+# Programs print as their text. The class itself is two floors below and knows no texts.
+Program.__str__ = Program.__repr__ = to_text  # type: ignore[method-assign]
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def parse(text: str) -> Program:
+    """Return the program of a text that `to_text` wrote.
+
+    Raises
+    ------
+    ProgramError
+        If it is no such text; the message names the line.
+    """
+    try:
+        (function,) = ast.parse(text).body
+    except (SyntaxError, ValueError) as error:
+        raise ProgramError(f"this is not the text of a program: {error}") from None
+    if not isinstance(function, ast.FunctionDef) or not isinstance(function.body[-1], ast.Return):
+        raise ProgramError("the text of a program is one function that ends with return")
+    reader = _Reader()
+    inputs = tuple(reader.input(argument) for argument in function.args.args)
+    equations = tuple(reader.equation(statement) for statement in function.body[:-1])
+    outputs = tuple(reader.atom(node) for node in function.body[-1].value.elts)  # type: ignore[union-attr]
+    return Program(inputs, equations, outputs, function.name)
+
+
+class _Reader:
+    """The variables read so far."""
+
+    def __init__(self) -> None:
+        self.variables: dict[str, Var] = {}
+
+    def input(self, node: ast.arg) -> Var:
+        annotation = node.annotation
+        if isinstance(annotation, ast.Name):
+            return self.define(node.arg, (), self.dtype(annotation))
+        if not isinstance(annotation, ast.Subscript):
+            raise ProgramError(f"line {node.lineno}: input {node.arg} has no type such as f64[2, 3]")
+        sizes = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        shape = tuple(ast.literal_eval(size) for size in sizes)
+        return self.define(node.arg, shape, self.dtype(annotation.value))
+
+    def define(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Var:
+        self.variables[name] = var = Var(shape, dtype, name)
+        return var
+
+    def dtype(self, node: ast.expr) -> np.dtype:
+        if isinstance(node, ast.Name) and node.id in _DTYPES:
+            return _DTYPES[node.id]
+        raise ProgramError(f"line {node.lineno}: {ast.unparse(node)} is not a dtype such as f64")
+
+    def equation(self, statement: ast.stmt) -> Equation:
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
+            raise ProgramError(f"line {statement.lineno}: expected `name = op(...)`, got {ast.unparse(statement)!r}")
+        call, (target,) = statement.value, statement.targets
+        name = ast.unparse(call.func)
+        if name not in TABLE:
+            raise ProgramError(f"line {statement.lineno}: the table has no row {name!r}")
+        args = tuple(self.atom(node) for node in call.args)
+        static = {str(keyword.arg): self.static(keyword.value) for keyword in call.keywords}
+        targets = target.elts if isinstance(target, ast.Tuple) else [target]
+        types = type_of(TABLE[name], args, static)
+        outs = tuple(self.define(ast.unparse(node), *kind) for node, kind in zip(targets, types, strict=True))
+        return Equation(outs, TABLE[name], args, static)
+
+    def atom(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Name) and node.id in self.variables:
+            return self.variables[node.id]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _DTYPES:
+            values = np.array(self.number(node.args[0]), _DTYPES[node.func.id])
+            return values.reshape(self.number(node.args[1])) if len(node.args) > 1 else values[()]
+        return self.number(node)
+
+    def number(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Name) and node.id in ("nan", "inf"):
+            return float(node.id)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return -self.number(node.operand)
+        if isinstance(node, (ast.List, ast.Tuple)):
+            parts = [self.number(part) for part in node.elts]
+            return parts if isinstance(node, ast.List) else tuple(parts)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "complex":
+            return complex(*[self.number(part) for part in node.args])
+        if isinstance(node, ast.Constant):
+            return node.value
+        raise ProgramError(f"line {node.lineno}: {ast.unparse(node)} is neither assigned before nor a number")
+
+    def static(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Name):
+            return SLOT if node.id == "_" else self.dtype(node)
+        if isinstance(node, ast.Tuple):
+            return tuple(self.static(part) for part in node.elts)
+        if isinstance(node, ast.Call):
+            parts = [self.static(part) for part in node.args]
+            return Form(tuple(parts)) if ast.unparse(node.func) == "form" else slice(*parts)
+        return self.number(node)
