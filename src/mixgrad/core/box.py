@@ -159,9 +159,9 @@ class Box(Traced):
             )
         raise BoxConversionError(
             "a differentiated value was about to become a plain NumPy array, which would lose its derivative. "
-            "Instead of np.array([x, 1.0]) or np.asarray(x) write np.stack([x, 1.0]) or x; instead of a.dot(x) with a plain "
-            "array a write a @ x; instead of y[i] = x on a plain array collect the parts and np.stack or np.concatenate "
-            "them; functions of SciPy that are not ufuncs have counterparts in mixgrad (mg.logsumexp, "
+            "Instead of np.array([x, 1.0]) or np.asarray(x) write np.stack([x, 1.0]) or x; instead of a.dot(x) with a "
+            "plain array a write a @ x; instead of y[i] = x on a plain array collect the parts and np.stack or "
+            "np.concatenate them; functions of SciPy that are not ufuncs have counterparts in mixgrad (mg.logsumexp, "
             "mg.solve_triangular). Where no derivative is wanted: mg.stop_gradient(x)."
         )
 
