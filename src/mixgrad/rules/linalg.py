@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mixgrad._errors import StagingError, UnsupportedError
@@ -71,8 +73,8 @@ def _solve_triangular_value(a, b, *, lower, unit):
     if a.ndim == 2 == b.ndim:
         return solve_triangular(a, b, lower=lower, unit_diagonal=unit)
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    flat_a = np.broadcast_to(a, (*stack, *a.shape[-2:])).reshape(-1, *a.shape[-2:])
-    flat_b = np.broadcast_to(b, (*stack, *b.shape[-2:])).reshape(-1, *b.shape[-2:])
+    flat_a = np.broadcast_to(a, (*stack, *a.shape[-2:])).reshape(math.prod(stack), *a.shape[-2:])
+    flat_b = np.broadcast_to(b, (*stack, *b.shape[-2:])).reshape(math.prod(stack), *b.shape[-2:])
     parts = [solve_triangular(m, v, lower=lower, unit_diagonal=unit) for m, v in zip(flat_a, flat_b)]
     return np.array(parts).reshape(*stack, *b.shape[-2:])
 
