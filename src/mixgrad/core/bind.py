@@ -47,6 +47,10 @@ class Trace:
         """Run `op` on `args`, of which at least one is a box of this trace."""
         raise NotImplementedError
 
+    def process_like(self, op: Op, args: tuple, static: dict, like: Any) -> Any:
+        """Run `op`, whose result has the shape and dtype of `like`: a trace may spare itself finding them out."""
+        return self.process(op, args, static)
+
     def dead(self) -> DerivativeError:
         """Return the error for a box that outlived its run."""
         return DerivativeError(
@@ -71,16 +75,26 @@ class Traced:
         raise NotImplementedError
 
 
-def bind(op: Op, *args: Any, **static: Any) -> Any:
-    """Apply `op` to positional arrays and keyword-only static data: NumPy at once, or through the innermost trace."""
+def innermost(args: Any) -> Trace | None:
+    """Return the innermost run among boxes, which must be alive; None if there is no box."""
     top = None
     for arg in args:
         if isinstance(arg, Traced):
             trace = arg._trace
             if top is None or trace.number > top.number:
                 top = trace
-    if top is None:
-        return op.value(*args, **static)
-    if not top.alive:
+    if top is not None and not top.alive:
         raise top.dead()
-    return top.process(op, args, static)
+    return top
+
+
+def bind(op: Op, *args: Any, **static: Any) -> Any:
+    """Apply `op` to positional arrays and keyword-only static data: NumPy at once, or through the innermost trace."""
+    top = innermost(args)
+    return op.value(*args, **static) if top is None else top.process(op, args, static)
+
+
+def bind_like(like: Any, op: Op, args: tuple, static: dict) -> Any:
+    """Bind an op whose result is known to have the shape and dtype of `like`: a tangent those of its primal."""
+    top = innermost(args)
+    return op.value(*args, **static) if top is None else top.process_like(op, args, static, like)

@@ -125,7 +125,7 @@ class Box(Traced):
             implementation = UFUNCS.get(ufunc)
             if implementation is None:
                 raise _no_rule(ufunc)
-            if list in map(type, args):
+            if len(args) > 1 and list in map(type, args):
                 args = tuple(FUNCTIONS[np.asanyarray](arg) if type(arg) is list else arg for arg in args)
             if not kwargs:
                 return implementation(*args)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mixgrad.core.bind import Trace, bind
+from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.box import Box
 from mixgrad.core.op import Op
 from mixgrad.core.quiet import QUIET, STATE
@@ -59,14 +59,17 @@ class DualTrace(Trace):
         """Compute the result on primals, and its tangent by the op's forward rule."""
         primals = []
         tangents = []
+        plain = True
         for arg in args:
             if isinstance(arg, Dual) and arg._trace is self:
-                primals.append(arg.primal)
-                tangents.append(arg.tangent)
+                arg, tangent = arg.primal, arg.tangent
             else:
-                primals.append(arg)
-                tangents.append(None)
-        out = bind(op, *primals, **static)
+                tangent = None
+            primals.append(arg)
+            tangents.append(tangent)
+            if isinstance(arg, Traced):
+                plain = False
+        out = op.value(*primals, **static) if plain else bind(op, *primals, **static)
         if op.jvp is None:  # piecewise constant, or no tangent space
             return out
         token = STATE.set(QUIET)

@@ -18,7 +18,7 @@ import numpy as np
 from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.box import Box
 from mixgrad.core.op import Kind, Op
-from mixgrad.rules.row import as_type, at_precision, weighted_sum
+from mixgrad.rules.row import as_type, at_precision, transpose_weighted_sum, weighted_sum
 
 _serial = itertools.count()
 
@@ -57,6 +57,10 @@ class TapeTrace(Trace):
         """Return a free variable for the tangent of `value`."""
         return Variable(self, value.shape, value.dtype, None, (), {})
 
+    def process_like(self, op: Op, args: tuple, static: dict, like: Any) -> Variable:
+        """Record a linear equation for the tangent of `like`."""
+        return Variable(self, like.shape, like.dtype, op, args, static)
+
     def process(self, op: Op, args: tuple, static: dict) -> Variable:
         """Record a linear equation."""
         if op is weighted_sum:
@@ -78,13 +82,13 @@ class TapeTrace(Trace):
 
 def _equations(outputs: Sequence[Any], trace: TapeTrace) -> list[Variable]:
     """Return the variables that `outputs` depend on, in the order of their recording."""
-    seen: dict[int, Variable] = {}
     waiting = [output for output in outputs if isinstance(output, Variable)]
+    seen = {variable.serial: variable for variable in waiting}
     while waiting:
-        variable = waiting.pop()
-        if variable.serial not in seen:
-            seen[variable.serial] = variable
-            waiting.extend(arg for arg in variable.args if isinstance(arg, Variable) and arg._trace is trace)
+        for arg in waiting.pop().args:
+            if type(arg) is Variable and arg._trace is trace and arg.serial not in seen:
+                seen[arg.serial] = arg
+                waiting.append(arg)
     return [seen[serial] for serial in sorted(seen)]
 
 
@@ -132,6 +136,10 @@ class Tape:
 
     def _transpose(self, variable: Variable, bar: Any, bars: Accumulator) -> None:
         op, args, static = variable.op, variable.args, variable.static
+        if op is weighted_sum:  # the most frequent one: every second argument is a variable, the others are weights
+            for i in range(1, len(args), 2):
+                bars.add(args[i], transpose_weighted_sum(bar, args, i))
+            return
         for i, arg in enumerate(args):
             if isinstance(arg, Variable) and arg._trace is self.trace:
                 if op.accumulate is not None and bars.accumulate(op, arg, bar, args, i, static):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -25,22 +24,36 @@ class _Slot:
 SLOT = _Slot()
 
 
-@dataclass(frozen=True)
 class Form:
     """The static part of an index expression: ``x[i, :, None]`` has the form ``(SLOT, slice(None), None)``.
 
     The index arrays themselves are arguments of the op, since in a traced program they can be computed.
+
+    Attributes
+    ----------
+    parts : tuple
+        Integers, slices, None, Ellipsis, and SLOT in the place of each index array.
+    basic : bool
+        Whether the result is a view: no index arrays, so no element is read twice.
     """
 
-    parts: tuple
+    __slots__ = ("basic", "parts")
+    __hash__ = None  # type: ignore[assignment]  # slices have no hash
 
-    @property
-    def basic(self) -> bool:
-        """Whether the result is a view: no index arrays, so no element is read twice."""
-        return SLOT not in self.parts
+    def __init__(self, parts: tuple) -> None:
+        self.parts = parts
+        self.basic = SLOT not in parts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Form) and self.parts == other.parts
+
+    def __repr__(self) -> str:
+        return f"Form({self.parts})"
 
     def index(self, arrays: tuple) -> tuple:
         """Return the index expression."""
+        if self.basic:
+            return self.parts
         rest = iter(arrays)
         return tuple(next(rest) if part is SLOT else part for part in self.parts)
 
@@ -149,6 +162,8 @@ scatter = linear(
 
 @numpy_function(operator.getitem)
 def _getitem(x, key):
+    if type(key) is int:
+        return index(x, form=Form((key,)))
     parts = key if type(key) is tuple else (key,)
     form = []
     arrays = []

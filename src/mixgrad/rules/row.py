@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mixgrad.core.bind import Traced, bind
+from mixgrad.core.bind import Traced, bind, bind_like
 from mixgrad.core.numpy_table import UFUNCS
 from mixgrad.core.op import Kind, Op, add_row
 
@@ -99,8 +99,13 @@ def _weighted_sum_jvp(out, args, tangents, *, shape, dtype):
     return weighted_sum(*pairs, shape=shape, dtype=dtype)
 
 
-def _weighted_sum_transpose(out_bar, args, i, *, shape, dtype):
+def transpose_weighted_sum(out_bar: Any, args: tuple, i: int, **static: Any) -> Any:
+    """Return the product of a weight and the cotangent of a weighted sum."""
     weight = args[i - 1]
+    if type(weight) is np.float64 is type(out_bar):
+        product = weight * out_bar
+        if math.isfinite(product):
+            return product
     if isinstance(weight, Traced) or isinstance(out_bar, Traced):
         return weighted_sum(conjugate(weight), out_bar, shape=out_bar.shape, dtype=out_bar.dtype)
     bar = _weigh(weight if type(weight) in (int, np.float64) else conjugate(weight), out_bar)
@@ -132,7 +137,7 @@ weighted_sum = add_row(
         Kind.MULTILINEAR,
         _weighted_sum,
         jvp=_weighted_sum_jvp,
-        transpose=_weighted_sum_transpose,
+        transpose=transpose_weighted_sum,
         batch=_weighted_sum_batch,
         shape=lambda *args, shape, dtype: shape,
         dtype=lambda *args, shape, dtype: dtype,
@@ -271,12 +276,10 @@ def linear(
 
     def jvp(out, args, tangents, **static):
         places = range(len(args)) if op.linear_in is None else op.linear_in
-        if all(tangents[i] is None for i in places):
-            return None
         moved = list(args)
         for i in places:
             moved[i] = np.zeros(np.shape(args[i]), out.dtype) if tangents[i] is None else tangents[i]
-        return bind(op, *moved, **static)
+        return bind_like(out, op, tuple(moved), static)
 
     op = Op(name, Kind.LINEAR, value, jvp, transpose, accumulate, batch, shape, linear_in=linear_in, dtype=dtype)
     op.samples = samples
@@ -300,7 +303,7 @@ def multilinear(
         total = None
         for i, tangent in enumerate(tangents):
             if tangent is not None:
-                term = bind(op, *args[:i], tangent, *args[i + 1 :], **static)
+                term = bind_like(out, op, (*args[:i], tangent, *args[i + 1 :]), static)
                 total = term if total is None else total + term
         return total
 
