@@ -121,7 +121,7 @@ def _member_positions(arrays, batched, form, shape, size):
 
 
 def _shape(x, *arrays, form):
-    plain = tuple(np.zeros(a.shape, int) if isinstance(a, Traced) and a.dtype.kind in "iu" else a for a in arrays)
+    plain = tuple(a if isinstance(a, np.ndarray) or a.dtype.kind == "b" else np.zeros(a.shape, int) for a in arrays)
     return np.broadcast_to(np.False_, x.shape)[form.index(plain)].shape
 
 

@@ -71,11 +71,14 @@ def _solve_triangular_value(a, b, *, lower, unit):
     from scipy.linalg import solve_triangular  # heavy: imported on first use
 
     if a.ndim == 2 == b.ndim:
-        return solve_triangular(a, b, lower=lower, unit_diagonal=unit)
+        return solve_triangular(a, b, lower=lower, unit_diagonal=unit, check_finite=False)
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     flat_a = np.broadcast_to(a, (*stack, *a.shape[-2:])).reshape(math.prod(stack), *a.shape[-2:])
     flat_b = np.broadcast_to(b, (*stack, *b.shape[-2:])).reshape(math.prod(stack), *b.shape[-2:])
-    parts = [solve_triangular(m, v, lower=lower, unit_diagonal=unit) for m, v in zip(flat_a, flat_b)]
+    # An infinite derivative is an answer, so nothing is refused here.
+    parts = [
+        solve_triangular(m, v, lower=lower, unit_diagonal=unit, check_finite=False) for m, v in zip(flat_a, flat_b)
+    ]
     return np.array(parts).reshape(*stack, *b.shape[-2:])
 
 
