@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mixgrad import rules
-from mixgrad._errors import UnsupportedError
 from mixgrad.core.op import TABLE, Kind
 from mixgrad.rules.row import Sample
 
@@ -19,7 +18,6 @@ SMOOTH = (Kind.ELEMENTWISE, Kind.LINEAR, Kind.MULTILINEAR, Kind.GENERAL)
 EVERY = sorted(TABLE)
 REAL = [name for name in EVERY if name not in oracles.COMPLEX_PARTS]
 DIFFERENTIABLE = [name for name in REAL if TABLE[name].kind in SMOOTH]
-WITHOUT_TAYLOR = ()
 CONSTANT = [name for name in REAL if TABLE[name].kind not in SMOOTH]
 
 
@@ -34,6 +32,12 @@ def tried(name, dtype):
     found = cases(TABLE[name], dtype)
     assert found, f"{name} has no samples for {dtype}"
     return found
+
+
+def random_cases(name, dtype):
+    """Return the cases with random arguments; in float32, where only rounding differs, every other one."""
+    found = [case for case in tried(name, dtype) if is_random(case)]
+    return found if dtype == FLOAT64 or len(found) < 4 else found[1::2]
 
 
 @both(REAL)
@@ -76,13 +80,8 @@ def test_third_order(name):
 
 @both(DIFFERENTIABLE)
 def test_taylor_polynomials(name, dtype):
-    for case in tried(name, dtype):
-        if is_random(case):
-            if name in WITHOUT_TAYLOR:
-                with pytest.raises(UnsupportedError, match="no rule for Taylor polynomials"):
-                    higher.check_taylor(case)
-            else:
-                higher.check_taylor(case)
+    for case in random_cases(name, dtype):
+        higher.check_taylor(case)
 
 
 @both(DIFFERENTIABLE)
@@ -94,9 +93,9 @@ def test_linearity(name, dtype):
 
 @both(DIFFERENTIABLE)
 def test_batch_is_a_loop(name, dtype):
+    for case in random_cases(name, dtype):
+        check_batch(case, whole_only=dtype == FLOAT32)
     for case in tried(name, dtype):
-        if is_random(case):
-            check_batch(case, whole_only=dtype == FLOAT32)
         check_directions(case)
 
 
