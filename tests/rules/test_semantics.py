@@ -14,7 +14,6 @@ from mixgrad.core.numpy_table import FUNCTIONS, UFUNCS
 FLOAT64, FLOAT32 = np.float64, np.float32
 INF = math.inf
 LOG2 = math.log(2)
-UNASKED = object()
 
 xlogy, expit = scipy.special.xlogy, scipy.special.expit
 
@@ -23,9 +22,8 @@ xlogy, expit = scipy.special.xlogy, scipy.special.expit
 class Law:
     """One expression at one point, its gradient, and what is known of its Hessian.
 
-    `second` is the Hessian; None where only "never nan" and the agreement of the modes are asked for; UNASKED where it
-    is infinite in some directions, so that sums of it are not defined. `needs` are functions that must have a meaning
-    on boxes.
+    `second` is the Hessian; None where only "never nan" and the agreement of the modes are asked for. `needs` are
+    functions that must have a meaning on boxes.
     """
 
     text: str
@@ -148,7 +146,7 @@ LAWS = [
     # arctan2(0, 0); sinc(0); std of a constant vector
     Law("arctan2(0, 0)", lambda x: np.arctan2(x[0], x[1]), [0.0, 0.0], [0.0, 0.0]),
     Law("sinc(0)", np.sinc, 0.0, 0.0, -(math.pi**2) / 3),
-    Law("std of a constant vector", np.std, [2.0] * 3, [0.0] * 3, UNASKED),
+    Law("std of a constant vector", np.std, [2.0] * 3, [0.0] * 3, 0.0),
     Law("var of a constant vector", np.var, [2.0] * 2, [0.0] * 2, [[0.5, -0.5], [-0.5, 0.5]]),
     # det at a singular matrix: the cofactors
     Law("det, rank deficit 1", np.linalg.det, [[1.0, 2.0], [2.0, 4.0]], [[4.0, -2.0], [-2.0, 1.0]]),
@@ -227,8 +225,6 @@ def test_in_a_batch(law, dtype):
 
 @laws(FLOAT64, FLOAT32)
 def test_second_order(law, dtype):
-    if law.second is UNASKED:
-        return
     x = point(law, dtype)
     ways = {
         "forward over reverse": mg.jacfwd(mg.grad(law.function)),
@@ -257,8 +253,6 @@ def test_taylor_polynomials(law, dtype):
         unit[i] = 1
         coefficients = mg.taylor(law.function, x, unit[()], 2)
         assert_equal(coefficients[1], gradient[i], dtype, f"power 1, direction {i}", size)
-        if law.second is UNASKED:
-            continue
         assert not np.isnan(coefficients[2]), f"power 2, direction {i}"
         if law.second is not None:
             want = np.broadcast_to(np.asarray(law.second, float), x.shape + x.shape)[i + i]

@@ -10,7 +10,7 @@ from mixgrad._errors import StagingError, UnsupportedError
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.rules import series
 from mixgrad.rules.contraction import adjoint, matmul, stacked_batch
-from mixgrad.rules.reduction import axes_of
+from mixgrad.rules.reduction import axes_of, root_of_squares
 from mixgrad.rules.row import Sample, data_of, general
 from mixgrad.rules.shape import as_array
 
@@ -390,13 +390,13 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
 def _norm(x, ord=None, axis=None, keepdims=False):
     axes = axes_of(axis, x.ndim)
     if ord is None:
-        return np.sqrt(_sum_of_squares(x, axes, keepdims))
+        return root_of_squares(_sum_of_squares(x, axes, keepdims))
     if len(axes) == 1:
         return _vector_norm(x, ord, axes, keepdims)
     if len(axes) != 2:
         raise ValueError(f"np.linalg.norm with ord={ord!r} needs one or two axes, got {len(axes)}")
     if ord == "fro":
-        return np.sqrt(_sum_of_squares(x, axes, keepdims))
+        return root_of_squares(_sum_of_squares(x, axes, keepdims))
     if ord in (1, -1, np.inf, -np.inf):
         inner, outer = axes if abs(ord) == 1 else axes[::-1]
         reduce = np.max if ord > 0 else np.min
@@ -427,7 +427,7 @@ def _sum_of_squares(x, axes, keepdims):
 
 def _vector_norm(x, ord, axes, keepdims):
     if ord == 2:
-        return np.sqrt(_sum_of_squares(x, axes, keepdims))
+        return root_of_squares(_sum_of_squares(x, axes, keepdims))
     size = np.abs(x)
     if ord == np.inf:
         return np.max(size, axis=axes, keepdims=keepdims)

@@ -222,7 +222,13 @@ def _var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, correcti
 
 @numpy_function(np.std)
 def _std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, correction=None):
-    return np.sqrt(_var(a, axis, dtype, out, ddof, keepdims, correction=correction))
+    return root_of_squares(_var(a, axis, dtype, out, ddof, keepdims, correction=correction))
+
+
+def root_of_squares(total):
+    """Return the square root of a sum of squares, a length: flat to any order where the length is zero."""
+    flat = total == 0
+    return np.where(flat, np.zeros((), total.dtype), np.sqrt(np.where(flat, np.ones((), total.dtype), total)))
 
 
 @numpy_function(np.max, np.amax)

@@ -97,7 +97,7 @@ def _where_batch(args, batched):
 
 where = linear(
     "where",
-    lambda condition, x, y: np.where(condition, x, y),
+    lambda condition, x, y: np.where(condition, x, y)[()],  # a number instead of an array of shape ()
     _where_transpose,
     _where_batch,
     lambda condition, x, y: np.broadcast_shapes(np.shape(condition), np.shape(x), np.shape(y)),
