@@ -228,7 +228,7 @@ class _WatchedAccumulator(Accumulator):
         self._owned = bars._owned
         self.detail = ""
 
-    def add(self, variable: Variable, bar: Any) -> None:
+    def add(self, variable: Variable, bar: Any, own: bool = False) -> None:
         """Look at a cotangent, and add it."""
         self.detail = self.detail or _trouble(bar)
-        super().add(variable, bar)
+        super().add(variable, bar, own)

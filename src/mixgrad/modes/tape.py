@@ -138,7 +138,8 @@ class Tape:
         op, args, static = variable.op, variable.args, variable.static
         if op is weighted_sum:  # the most frequent one: every second argument is a variable, the others are weights
             for i in range(1, len(args), 2):
-                bars.add(args[i], transpose_weighted_sum(bar, args, i))
+                product = transpose_weighted_sum(bar, args, i)
+                bars.add(args[i], product, type(product) is np.ndarray and product is not bar)
             return
         for i, arg in enumerate(args):
             if isinstance(arg, Variable) and arg._trace is self.trace:
@@ -157,14 +158,16 @@ class Accumulator:
         self._bars: dict[int, Any] = {}
         self._owned: set[int] = set()
 
-    def add(self, variable: Variable, bar: Any) -> None:
-        """Add a cotangent to what the variable has."""
+    def add(self, variable: Variable, bar: Any, own: bool = False) -> None:
+        """Add a cotangent to what the variable has; `own` says that it is an array that nobody else has."""
         if bar.shape != variable._shape or bar.dtype != variable._dtype:
-            bar = fit(bar, variable._shape, variable._dtype)
+            bar, own = fit(bar, variable._shape, variable._dtype), False
         serial = variable.serial
         old = self._bars.get(serial)
         if old is None:
             self._bars[serial] = bar
+            if own:
+                self._owned.add(serial)
         elif serial in self._owned and not isinstance(bar, Traced):
             np.add(old, bar, out=old)
         else:

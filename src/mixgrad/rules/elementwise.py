@@ -57,9 +57,9 @@ def _power_expand(x, y):
     n, result = int(y), None
     while n:
         if n & 1:
-            result = x if result is None else result * x
+            result = x if result is None else multiply(result, x)
         n >>= 1
-        x = x * x if n else x
+        x = multiply(x, x) if n else x
     return np.ones(x.shape, x.dtype) if result is None else result
 
 
@@ -174,7 +174,7 @@ sinh.series       = lambda z, x: series.sine_and_cosine(x, z, np.cosh(x[0]), 1)[
 cosh.series       = lambda z, x: series.sine_and_cosine(x, np.sinh(x[0]), z, 1)[1]
 tan.series        = lambda z, x: series.riccati(x, z, 1 + z * z, 1)
 tanh.series       = lambda z, x: series.riccati(x, z, _sech(x[0]) ** 2, -1)
-square.expand     = lambda x: x * x
+square.expand     = lambda x: multiply(x, x)
 power.expand      = _power_expand
 hypot.expand      = _hypot_expand
 # fmt: on
@@ -247,6 +247,11 @@ def _angle(z, deg=False):
 
 
 # Compositions ---------------------------------------------------------------------------------------------------------
+
+
+@numpy_function(np.multiply)
+def _multiply(x, y):
+    return square(x) if x is y else multiply(x, y)
 
 
 @numpy_function(np.power)
