@@ -41,15 +41,15 @@ class Record:
     aux: Any
     tape: Tape
 
-    def pull(self, cotangents: list) -> Any:
-        """Return the cotangents of the arguments, as containers."""
-        return self.inputs.results(self.pull_leaves(cotangents))
+    def pull(self, cotangents: list, last: bool = False) -> Any:
+        """Return the cotangents of the arguments, as containers; `last` says that the tape is not needed any more."""
+        return self.inputs.results(self.pull_leaves(cotangents, last))
 
-    def pull_leaves(self, cotangents: list) -> list:
+    def pull_leaves(self, cotangents: list, last: bool = False) -> list:
         """Return the cotangents of the arguments, leaf by leaf."""
         taken = {id(cotangent) for cotangent in cotangents}  # arrays that are somebody's already
         result = []
-        for bar, leaf in zip(self.tape.pull(cotangents), self.inputs.leaves):
+        for bar, leaf in zip(self.tape.pull(cotangents, last), self.inputs.leaves):
             if bar is None:
                 result.append(np.zeros(np.shape(leaf), leaf.dtype)[()])
             else:

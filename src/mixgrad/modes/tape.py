@@ -120,8 +120,11 @@ class Tape:
                     values[variable.serial] = bind(variable.op, *args, **variable.static)
         return [None if output is None else values[output.serial] for output in self.outputs]
 
-    def pull(self, cotangents: Sequence[Any]) -> list[Any]:
-        """Run backwards: one cotangent for each output, in; one for each input, or None for zero, out."""
+    def pull(self, cotangents: Sequence[Any], last: bool = False) -> list[Any]:
+        """Run backwards: one cotangent for each output, in; one for each input, or None for zero, out.
+
+        With `last` the tape gives up its coefficients on the way, and cannot be used again.
+        """
         bars = Accumulator()
         for output, cotangent in zip(self.outputs, cotangents):
             if output is not None and cotangent is not None:
@@ -132,6 +135,8 @@ class Tape:
                     bar = bars.pop(variable)
                     if bar is not None:
                         self._transpose(variable, bar, bars)
+                    if last:
+                        variable.args = ()
         return [bars.pop(variable) for variable in self.inputs]
 
     def _transpose(self, variable: Variable, bar: Any, bars: Accumulator) -> None:
