@@ -128,6 +128,8 @@ def real_number(outputs: list, structure: Structure, fun: Callable) -> Any:
             "Perhaps you meant jacobian(f)?"
         )
     value = outputs[0]
+    if type(value) is np.float64:
+        return value
     if np.shape(value) != ():
         raise DerivativeError(
             f"grad(f) expects f to return a real number, but {name} returned an array of shape {np.shape(value)}. "

@@ -85,7 +85,8 @@ def run_recorded(
         result = run(fun, inputs.insert(args, boxes), kwargs)
         outputs, structure, aux = take_apart(result, has_aux, what, fun)
         unpacked = [dual.unpack(leaf) for leaf in outputs]
-        aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
+        if has_aux:
+            aux = map_leaves(lambda leaf: dual.unpack(leaf)[0], aux)
     tape = Tape(recording, variables, [variable for _, variable in unpacked])
     return Record(inputs, [primal for primal, _ in unpacked], structure, aux, tape)
 

@@ -18,6 +18,7 @@ import numpy as np
 from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.box import Box
 from mixgrad.core.op import Kind, Op
+from mixgrad.core.quiet import QUIET, STATE
 from mixgrad.rules.row import as_type, at_precision, transpose_weighted_sum, weighted_sum
 
 _serial = itertools.count()
@@ -129,7 +130,8 @@ class Tape:
         for output, cotangent in zip(self.outputs, cotangents):
             if output is not None and cotangent is not None:
                 bars.add(output, cotangent)
-        with np.errstate(all="ignore"):
+        token = STATE.set(QUIET)
+        try:
             for variable in reversed(self.equations):
                 if variable.op is not None:
                     bar = bars.pop(variable)
@@ -137,6 +139,8 @@ class Tape:
                         self._transpose(variable, bar, bars)
                     if last:
                         variable.args = ()
+        finally:
+            STATE.reset(token)
         return [bars.pop(variable) for variable in self.inputs]
 
     def _transpose(self, variable: Variable, bar: Any, bars: Accumulator) -> None:

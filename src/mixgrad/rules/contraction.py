@@ -18,7 +18,7 @@ from mixgrad.rules.shape import as_array
 
 def adjoint(x):
     """Return the conjugate transpose of (a stack of) matrices."""
-    return conjugate(np.swapaxes(x, -1, -2))
+    return conjugate(x.mT)
 
 
 def _matmul_transpose(out_bar, args, i):

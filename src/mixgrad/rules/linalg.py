@@ -289,7 +289,7 @@ det = general(
 
 
 def _slogdet_jvp(out, args, tangents):
-    rate = np.trace(solve(args[0], tangents[0]), axis1=-2, axis2=-1)
+    rate = _trace_of_product(inv(args[0]), tangents[0])
     if not np.iscomplexobj(rate):
         return None, rate
     return out[0] * (1j * np.imag(rate)), np.real(rate)

@@ -54,8 +54,8 @@ class Sample:
 def strong_product(a: Any, b: Any) -> Any:
     """Return ``a * b`` where zero times anything, inf and nan included, is zero (the first law of derivatives)."""
     product = a * b
-    # One cheap number tells whether all are finite; that it may overflow costs time only.
-    if math.isfinite(product if type(product) is np.float64 else abs(np.add.reduce(product, axis=None))):
+    # One cheap number tells whether all are finite; where it overflows for nothing that costs time only.
+    if math.isfinite(product if type(product) is np.float64 else np.vdot(product, product).real):
         return product
     return np.where((a == 0) | (b == 0), np.zeros((), np.result_type(product)), product)[()]
 
@@ -301,12 +301,15 @@ def multilinear(
     """Add the row of an op that is linear in each of its linear arguments (a product): Leibniz' rule."""
 
     def jvp(out, args, tangents, **static):
-        total = None
-        for i, tangent in enumerate(tangents):
-            if tangent is not None:
-                term = bind_like(out, op, (*args[:i], tangent, *args[i + 1 :]), static)
-                total = term if total is None else total + term
-        return total
+        terms = [
+            bind_like(out, op, (*args[:i], tangent, *args[i + 1 :]), static)
+            for i, tangent in enumerate(tangents)
+            if tangent is not None
+        ]
+        if len(terms) == 1:
+            return terms[0]
+        pairs = [part for term in terms for part in (1, term)]
+        return weighted_sum(*pairs, shape=out.shape, dtype=out.dtype)
 
     op = Op(name, Kind.MULTILINEAR, value, jvp, transpose, None, batch, shape, linear_in=linear_in, expand=expand)
     op.samples = samples
