@@ -56,11 +56,11 @@ class Form:
 
     def spell(self, rng: random.Random, values: list) -> str | None:
         """Return a text for operands with these values, or None if the form does not fit them."""
-        if not self.accepts(values):
-            return None
         try:
+            if not self.accepts(values):
+                return None
             return self.text if isinstance(self.text, str) else self.text(rng, *values)
-        except (LookupError, ValueError):  # no axis, no such place
+        except (LookupError, ValueError):  # no axis, no such place, shapes that do not fit
             return None
 
     def accepts(self, values: list) -> bool:
