@@ -182,10 +182,8 @@ hypot.expand      = _hypot_expand
 
 def _share(x, y, exponential=np.exp):
     """Return the share of exp(x) in exp(x) + exp(y): a function of the difference alone; zero where both are zero."""
-    same = np.isinf(x) & (x == y)
-    gap = np.where(same, 0.0, x) - np.where(same, 0.0, y)
-    e = exponential(np.where(gap > 0, -gap, gap))
-    return np.where(np.isneginf(x), 0.0, np.where(gap > 0, 1.0, e) / (1 + e))
+    gap = np.where(np.isposinf(x) & np.isposinf(y), 0.0, y - x)
+    return np.where(np.isneginf(x), 0.0, 1 / (1 + exponential(gap)))
 
 
 # Complex parts: linear over the real numbers. The transpose is the adjoint for Re(sum(conj(u) * v)). ------------------

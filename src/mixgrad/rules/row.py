@@ -54,17 +54,28 @@ class Sample:
 def strong_product(a: Any, b: Any) -> Any:
     """Return ``a * b`` where zero times anything, inf and nan included, is zero (the first law of derivatives)."""
     product = a * b
-    # One cheap number tells whether all are finite; where it overflows for nothing that costs time only.
-    if math.isfinite(product if type(product) is np.float64 else np.vdot(product, product).real):
+    if _all_finite(product):
         return product
     return np.where((a == 0) | (b == 0), np.zeros((), np.result_type(product)), product)[()]
 
 
+def _all_finite(x: Any) -> bool:
+    # One number tells whether all are finite; where it overflows for nothing that costs time only.
+    if type(x) is np.float64:
+        return math.isfinite(x)
+    return math.isfinite(np.vdot(x, x).real)
+
+
 def _weighted_sum(*pairs: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Return ``c_1 t_1 + c_2 t_2 + ...`` for pairs (c, t), broadcast to `shape`."""
-    total = _weigh(pairs[0], pairs[1])
-    for i in range(2, len(pairs), 2):
-        total = total + _weigh(pairs[i], pairs[i + 1])
+    if len(pairs) == 2:
+        total = _weigh(pairs[0], pairs[1])
+    else:
+        total = pairs[0] * pairs[1]
+        for i in range(2, len(pairs), 2):
+            total = total + pairs[i] * pairs[i + 1]
+        if not _all_finite(total):  # then some product may be, and strong zeros matter
+            total = sum(_weigh(pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2))
     return total if type(total) is np.float64 and dtype is FLOAT64 and not shape else as_type(total, shape, dtype)
 
 
