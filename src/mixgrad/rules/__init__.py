@@ -3,6 +3,6 @@
 Importing the package fills `mixgrad.core.op.TABLE` and the tables by which boxes meet NumPy's functions.
 """
 
-from mixgrad.rules import contraction, elementwise, index, linalg, reduction, row, shape
+from mixgrad.rules import contraction, elementwise, index, linalg, norm, reduction, row, shape
 
-__all__ = ["contraction", "elementwise", "index", "linalg", "reduction", "row", "shape"]
+__all__ = ["contraction", "elementwise", "index", "linalg", "norm", "reduction", "row", "shape"]
