@@ -12,7 +12,7 @@ demo: $(STAMP)/plot   ## fit the Old Faithful eruptions and draw faithful.png
 	$(BIN)/mixgrad fit faithful --components 2 --plot faithful.png
 
 test: $(STAMP)/test   ## run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest --cov=mixgrad --cov-report=term
+	$(BIN)/python -m pytest -n auto --cov=mixgrad --cov-report=term
 
 lint: $(STAMP)/lint   ## style, floors of the architecture, types of the public surface
 	$(BIN)/ruff check .

@@ -84,7 +84,7 @@ KINKED = [
     *(Form(f"np.{name}({{0}}, {{1}})", 2, limit=ANY, kink=equal, analytic=name[0] != "f")
       for name in ("maximum", "minimum", "fmax", "fmin")),
     Form("np.maximum({0}, np.flip({0}))", limit=ANY, kink=tied, domain=at_least(1)),
-    Form("np.minimum({0}, {0}.T) + np.maximum({0}, 0.5)", kink=tied),
+    Form("np.minimum({0}, {0}.T) + np.maximum({0}, 0.5)", kink=lambda x: tied(x) or near(x, 0.5)),
     Form("np.maximum({0}, 0)", limit=ANY, kink=near),
     Form("np.maximum({0}, 0.0) ** 2", kink=near),
     Form("np.minimum(1.0, {0})", limit=ANY, kink=lambda x: near(x, 1)),
