@@ -83,6 +83,7 @@ KINKED = [
     *(Form(f"{name}({{0}})", kink=near, analytic=False) for name in ("np.abs", "np.fabs", "abs")),
     *(Form(f"np.{name}({{0}}, {{1}})", 2, limit=ANY, kink=equal, analytic=name[0] != "f")
       for name in ("maximum", "minimum", "fmax", "fmin")),
+    *(Form(f"np.{name}({{0}}, 1.0 * {{0}})", kink=always) for name in ("maximum", "minimum")),
     Form("np.maximum({0}, np.flip({0}))", limit=ANY, kink=tied, domain=at_least(1)),
     Form("np.minimum({0}, {0}.T) + np.maximum({0}, 0.5)", kink=lambda x: tied(x) or near(x, 0.5)),
     Form("np.maximum({0}, 0)", limit=ANY, kink=near),

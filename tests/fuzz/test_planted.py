@@ -17,7 +17,7 @@ from .agreement import Disagreement, find_disagreement
 from .generate import cached_program
 from .programs import Program
 
-ENOUGH = 400
+ENOUGH = 500
 """Programs within which each mistake must be found."""
 
 
