@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mixgrad as mg
-from mixgrad.compile.interpret import interpret
+from mixgrad.core.interpret import interpret
 from mixgrad.core.program import Equation, Program, Var, check
 from mixgrad.program.simplify import PASSES, simplify
 from mixgrad.program.to_text import parse, to_text

@@ -6,7 +6,7 @@ import pytest
 import mixgrad as mg
 from mixgrad import rules
 from mixgrad._errors import StagingError
-from mixgrad.compile.interpret import interpret
+from mixgrad.core.interpret import interpret
 from mixgrad.core.op import TABLE
 from mixgrad.core.program import check
 from mixgrad.derivatives import jvp, vjp
