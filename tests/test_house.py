@@ -23,6 +23,7 @@ def test_the_picture_shows_every_room():
     modules = {path.name for path in PACKAGE.glob("*.py")}
     for floor in OPEN_FLOORS:
         modules |= {path.name for path in (PACKAGE / floor).glob("*.py")}
+        rooms |= {f"{path.parent.name}/" for path in (PACKAGE / floor).glob("*/__init__.py")}
     assert shown == (rooms | modules)
 
 
@@ -66,7 +67,7 @@ def test_the_examples_of_docstrings_run():
     import importlib
 
     tried = 0
-    for name in ("derivatives", "custom", "linter", "testing"):
+    for name in ("derivatives", "control_flow", "custom", "linter", "testing"):
         result = doctest.testmod(importlib.import_module(f"mixgrad.{name}"))
         assert result.failed == 0
         tried += result.attempted

@@ -17,8 +17,10 @@ _HOMES = {
         "stop_gradient",
     ),
     "mixgrad.custom": ("custom_jvp", "custom_vjp", "checkpoint"),
+    "mixgrad.control_flow": ("cond", "while_loop", "scan", "fori_loop"),
     "mixgrad.linter": ("explain",),
     "mixgrad.staging": ("trace",),
+    "mixgrad.source": ("source",),
     "mixgrad.program.simplify": ("simplify",),
     "mixgrad.testing": ("check_grads",),
     "mixgrad.rules.reduction": ("logsumexp",),
@@ -46,6 +48,10 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad._errors import ShapeError as ShapeError
     from mixgrad._errors import StagingError as StagingError
     from mixgrad._errors import UnsupportedError as UnsupportedError
+    from mixgrad.control_flow import cond as cond
+    from mixgrad.control_flow import fori_loop as fori_loop
+    from mixgrad.control_flow import scan as scan
+    from mixgrad.control_flow import while_loop as while_loop
     from mixgrad.custom import checkpoint as checkpoint
     from mixgrad.custom import custom_jvp as custom_jvp
     from mixgrad.custom import custom_vjp as custom_vjp
@@ -68,6 +74,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.rules.linalg import solve_triangular as solve_triangular
     from mixgrad.rules.reduction import logsumexp as logsumexp
     from mixgrad.program.simplify import simplify as simplify
+    from mixgrad.source import source as source
     from mixgrad.staging import trace as trace
     from mixgrad.testing import check_grads as check_grads
 

@@ -31,3 +31,7 @@ class ProgramError(MixgradError, ValueError):
 
 class StagingError(MixgradError, TypeError):
     """A value that is only known when a program runs was needed while the program was made."""
+
+
+class SourceError(MixgradError, SyntaxError):
+    """A construct of Python that cannot be rewritten; the message names file, line and column."""

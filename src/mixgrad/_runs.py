@@ -15,6 +15,7 @@ from mixgrad._tree import Structure, flatten, map_leaves
 from mixgrad.core.bind import Traced
 from mixgrad.modes.dual import Dual, DualTrace
 from mixgrad.modes.tape import Tape, TapeTrace
+from mixgrad.operators.run import run as run_rewritten
 
 
 def size_of(x: Any) -> int:
@@ -96,9 +97,9 @@ def _kind_of(result: Any) -> str:
 
 
 def run(fun: Callable, args: Sequence[Any], kwargs: dict) -> Any:
-    """Call the user's function."""
+    """Call the user's function, rewritten where that is needed."""
     try:
-        return fun(*args, **kwargs)
+        return run_rewritten(fun, args, kwargs)
     except ValueError as error:
         # y[i] = x on a plain array: NumPy hides our advice behind "setting an array element with a sequence".
         if isinstance(error.__cause__, BoxConversionError):

@@ -38,14 +38,16 @@ LEAF = Structure(None)
 
 def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list, Structure]:
     """Return the leaves of a container, in a fixed order, and its structure. None has no leaves."""
-    if isinstance(tree, _PLAIN_LEAVES) or hasattr(tree, "_trace"):
+    if isinstance(tree, _PLAIN_LEAVES):
         return [tree], LEAF
+    if hasattr(tree, "_trace"):
+        return [tree.settled()], LEAF
     leaves, spec = optree.tree_flatten(tree, is_leaf=is_leaf, namespace=NAMESPACE)
     while sum(_learn(leaf) for leaf in leaves):  # every leaf has its turn
         leaves, spec = optree.tree_flatten(tree, is_leaf=is_leaf, namespace=NAMESPACE)
     if len(leaves) == 1 and leaves[0] is tree:
         return leaves, LEAF
-    return leaves, Structure(spec)
+    return [leaf.settled() if hasattr(leaf, "_trace") else leaf for leaf in leaves], Structure(spec)
 
 
 def _learn(leaf: Any) -> bool:

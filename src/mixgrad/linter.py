@@ -134,6 +134,7 @@ def explain(fun: Callable) -> Callable:
         report.value = out.unflatten([primal for primal, _ in unpacked])
         tape = _WatchedTape(recording, variables, [variable for _, variable in unpacked])
         tape.report = report
+        tape.optimistic = False  # a nan that strong zeros take away is not worth a report
         reached = {variable.serial for variable in tape.equations}
         report.without_influence = [paths[i] for i, v in zip(places, variables) if v.serial not in reached]
         tape.pull([np.ones(np.shape(primal), getattr(primal, "dtype", float)) for primal, _ in unpacked])
@@ -202,7 +203,13 @@ class _WatchedRecording(TapeTrace):
 
     def process(self, op: Op, args: tuple, static: dict) -> Variable:
         """Record the equation and its place."""
-        variable = super().process(op, args, static)
+        return self._placed(super().process(op, args, static))
+
+    def process_like(self, op: Op, args: tuple, static: dict, like: Any) -> Variable:
+        """Record the equation and its place."""
+        return self._placed(super().process_like(op, args, static, like))
+
+    def _placed(self, variable: Variable) -> Variable:
         self.places[variable.serial] = self.place
         return variable
 
@@ -224,6 +231,7 @@ class _WatchedAccumulator(Accumulator):
     """Passes cotangents on, and remembers the first that is not finite."""
 
     def __init__(self, bars: Accumulator) -> None:
+        super().__init__(bars.strict)
         self._bars = bars._bars
         self._owned = bars._owned
         self.detail = ""

@@ -12,6 +12,8 @@ from mixgrad._runs import run
 from mixgrad._tree import flatten
 from mixgrad.core.program import Program
 from mixgrad.modes.trace import Staging
+from mixgrad.program import to_python as _writing  # noqa: F401  (programs have to_python)
+from mixgrad.program import to_svg as _pictures  # noqa: F401  (programs have pictures)
 from mixgrad.program import to_text as _printing  # noqa: F401  (programs print as text)
 from mixgrad.rules.shape import as_array
 

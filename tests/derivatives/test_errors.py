@@ -62,45 +62,35 @@ def test_argnums_out_of_range(argnums):
 @pytest.mark.parametrize(
     ("function", "parts"),
     [
-        (lambda x: float(x[0]), ("float(x)", "lose its derivative", "mg.stop_gradient")),
-        (lambda x: math.sin(x[0]), ("float(x)", "np.sin instead of math.sin")),
-        (lambda x: complex(x[0]), ("complex(x)",)),
-        (lambda x: np.array([x[0], 1.0]), ("np.array([x, 1.0])", "np.stack")),
-        (lambda x: np.asarray(x), ("np.asarray(x)", "np.stack")),
-        (lambda x: [1, 2, 3][x[0]], ("index", "int(x)")),
-        (lambda x: range(x[0]), ("index", "int(x)")),
+        ("lambda x: float(x[0])", ("float(x)", "lose its derivative", "mg.stop_gradient")),
+        ("lambda x: math.sin(x[0])", ("float(x)", "np.sin instead of math.sin")),
+        ("lambda x: complex(x[0])", ("complex(x)",)),
+        ("lambda x: np.array([x[0], 1.0])", ("np.array([x, 1.0])", "np.stack")),
+        ("lambda x: np.asarray(x)", ("np.asarray(x)", "np.stack")),
+        ("lambda x: [1, 2, 3][x[0]]", ("index", "int(x)")),
+        ("lambda x: range(x[0])", ("index", "int(x)")),
     ],
 )
 def test_conversions_that_would_lose_the_derivative(function, parts):
     with raises(mg.BoxConversionError, *parts):
-        mg.grad(function)(VECTOR)
+        mg.grad(without_source(function))(VECTOR)
 
 
-def assign(x):
-    y = np.zeros(2)
-    y[0] = x[0]
-    return np.sum(y)
+def without_source(text):
+    """Return a function whose text nobody can find, so that it is called as it is."""
+    names = {"np": np, "math": math}
+    if text.startswith("lambda"):
+        return eval(text, names)
+    exec(text, names)
+    return names["f"]
 
 
-def add_in_place(x):
-    y = np.zeros(2)
-    y += x
-    return np.sum(y)
-
-
-def test_assignment_into_arrays():
+def test_assignment_into_arrays_without_source():
+    start = "def f(x):\n    y = np.zeros(2)\n    "
     with raises(mg.BoxConversionError, "y[i] = x", "np.stack"):
-        mg.grad(assign)(VECTOR)
+        mg.grad(without_source(start + "y[0] = x[0]\n    return np.sum(y)"))(VECTOR)
     with raises(mg.UnsupportedError, "out=", "y = y + x"):
-        mg.grad(add_in_place)(VECTOR)
-
-    def assign_to_box(x):
-        y = x * 1
-        y[0] = 3.0
-        return np.sum(y)
-
-    with raises(mg.UnsupportedError, "y[i] = v", "np.where"):
-        mg.grad(assign_to_box)(VECTOR)
+        mg.grad(without_source(start + "y += x\n    return np.sum(y)"))(VECTOR)
 
 
 @pytest.mark.parametrize(

@@ -134,8 +134,8 @@ def test_constants_survive_printing():
 
 def test_tracing_is_linear_and_does_not_recurse():
     def f(x):
-        for _ in range(10_000):
-            x = np.sin(x)
+        for function in [np.sin] * 10_000:  # a list: each step may be another one
+            x = function(x)
         return x
 
     program = mg.trace(mg.grad(f))(0.5)
@@ -192,7 +192,7 @@ def test_reading_refuses_with_the_line(text, message):
         parse(text)
 
 
-@pytest.mark.parametrize("function", [lambda x: 1.0 if x[0] > 0 else 2.0, lambda x: range(int(x[0])), lambda x: f"{x}"])
+@pytest.mark.parametrize("function", [lambda x: f"{x}", lambda x: x.tolist()[0].__int__()])
 def test_values_are_not_known_while_tracing(function):
     with pytest.raises(mg.StagingError, match=r"is not known while a function is being traced.*np\.where"):
         mg.trace(function)(X)

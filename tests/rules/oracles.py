@@ -17,6 +17,8 @@ import mpmath
 import numpy as np
 from mpmath import mp
 
+from . import special_oracles as special
+
 # Elementwise rows: mpmath -------------------------------------------------------------------------------------------
 
 
@@ -98,6 +100,7 @@ MPMATH = {
     "fmin": _share_min,
     "copysign": _copysign,
     "heaviside": lambda x, y: mp.mpf(0) if x < 0 else mp.mpf(1) if x > 0 else y,
+    **special.MPMATH,
 }
 
 ANALYTIC = (
@@ -107,7 +110,7 @@ ANALYTIC = (
 )  # fmt: skip
 """Elementwise rows that NumPy computes for complex numbers, where they are analytic functions."""
 
-DIGITS = {"tanh": 1000}  # 1 - tanh(300) begins at the 260th digit
+DIGITS = {"tanh": 1000, **special.DIGITS}  # 1 - tanh(300) begins at the 260th digit
 STEP = 30
 
 
@@ -201,6 +204,14 @@ def _scatter(y, *arrays, form, shape):
     return flat.reshape(shape)
 
 
+def _update(y, value, *arrays, form):
+    flat = y.ravel().tolist()
+    places = np.arange(y.size).reshape(y.shape)[form.index(arrays)]
+    for place, part in zip(np.ravel(places), np.ravel(value), strict=True):
+        flat[place] = part
+    return np.array(flat, y.dtype).reshape(y.shape)
+
+
 def _einsum(*operands, subscripts):
     inputs, output = subscripts
     return np.einsum(",".join(inputs) + "->" + output, *operands)
@@ -214,6 +225,7 @@ NUMPY = {
     "einsum": _einsum,
     "index": _index,
     "scatter": _scatter,
+    "update": _update,
     "sum": lambda x, *, axis, keepdims: np.sum(x, axis=axis, keepdims=keepdims),
     # NumPy orders complex numbers by their real parts first.
     "max": lambda x, *, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims),
@@ -233,12 +245,13 @@ NUMPY = {
     "where": lambda condition, x, y: np.where(condition, x, y),
     "astype": lambda x, *, dtype: x,
     "cumsum": lambda x, *, axis: np.cumsum(x, axis),
+    **special.NUMPY,
 }
 
 COMPLEX_PARTS = {"conjugate": np.conjugate, "real": np.real, "imag": np.imag}
 """Linear over the real numbers only: no complex step can be taken, and none is needed."""
 
-REAL_ONLY = {"max", "min", "logsumexp", "cholesky", "astype", "weighted_sum"}
+REAL_ONLY = {"max", "min", "logsumexp", "cholesky", "astype", "weighted_sum", *special.NUMPY}
 """Rows of `NUMPY` whose samples make no sense for complex numbers: they compare, need a Hermitian matrix, or have a
 real dtype as static data."""
 

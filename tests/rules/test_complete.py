@@ -5,16 +5,18 @@ import inspect
 import numpy as np
 import pytest
 
-from mixgrad import rules
+import mixgrad.rules.special
 from mixgrad.core.numpy_table import FUNCTIONS, REDUCTIONS, UFUNCS
 from mixgrad.core.op import TABLE, Kind, add_row
 
 from . import oracles
 from .cases import FLOAT32, FLOAT64, cases
 
-assert rules  # importing it fills the table
+assert mixgrad.rules.special  # importing it fills the table
 
 ROWS = pytest.mark.parametrize("name", sorted(TABLE))
+# Rows with nested programs are tried on programs, in test_control.py, which says for each of them on which.
+PLAIN_ROWS = pytest.mark.parametrize("name", sorted(name for name, op in TABLE.items() if op.kind is not Kind.NESTED))
 DEMANDED = {
     Kind.ELEMENTWISE: ("jvp", "partials", "batch", "shape"),
     Kind.LINEAR: ("jvp", "transpose", "batch", "shape"),
@@ -22,7 +24,9 @@ DEMANDED = {
     Kind.GENERAL: ("jvp", "batch", "shape"),
     Kind.ZERO: ("batch", "shape"),
     Kind.DISCRETE: ("batch", "shape"),
+    Kind.NESTED: ("lifted", "linearise", "transpose", "check", "shape", "dtype", "multiple"),
 }
+NESTED_ONLY = ("lifted", "linearise", "check")
 FORBIDDEN = {Kind.ZERO: ("jvp", "transpose", "partials"), Kind.DISCRETE: ("jvp", "transpose", "partials")}
 
 
@@ -33,6 +37,12 @@ def test_every_rule_that_the_kind_demands_is_there(name):
         assert getattr(op, rule), f"{name} has no {rule}"
     for rule in FORBIDDEN.get(op.kind, ()):
         assert not getattr(op, rule), f"{name} is of kind {op.kind.name} and has a {rule}"
+
+
+@ROWS
+def test_only_rows_with_programs_have_rules_for_programs(name):
+    op = TABLE[name]
+    assert op.kind is Kind.NESTED or not any(getattr(op, rule) for rule in NESTED_ONLY)
 
 
 def test_every_kind_is_looked_at():
@@ -50,13 +60,13 @@ def test_linear_arguments_have_a_transpose(name):
         assert op.transpose is not None
 
 
-@ROWS
+@PLAIN_ROWS
 def test_there_are_samples(name):
     for dtype in (FLOAT64, FLOAT32):
         assert len(cases(TABLE[name], dtype)) >= 1
 
 
-@ROWS
+@PLAIN_ROWS
 def test_there_is_an_oracle(name):
     op = TABLE[name]
     assert oracles.has_oracle(name), f"add what {name} means to tests/rules/oracles.py"

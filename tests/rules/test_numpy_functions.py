@@ -48,7 +48,7 @@ def calls():
     for function, examples in EXAMPLES.items():
         for example in examples:
             yield function, name_of(function), example
-    for ufunc in UFUNCS:
+    for ufunc in (u for u in UFUNCS if getattr(np, u.__name__, None) is u):  # SciPy has tests of its own
         for example in UFUNC_EXAMPLES.get(ufunc, ()) or elementwise_examples(ufunc):
             yield ufunc, f"np.{ufunc.__name__}", example
     for ufunc, examples in REDUCE_EXAMPLES.items():
@@ -135,7 +135,6 @@ def test_predicates_see_special_values():
 REFUSED = {
     "np.sum of a list": lambda x: np.sum([x, x]),
     "np.reshape of a list": lambda x: np.reshape([x, x], (2, 3)),
-    "np.full_like of a plain array": lambda x: np.full_like(np.zeros((2, 3)), x),
     "np.median over several axes": lambda x: np.median(np.reshape(x, (1, 3, 1)), axis=(0, 1)),
     "np.cumsum with a dtype": lambda x: np.cumsum(x, dtype=np.float64),
     "np.add with out": lambda x: np.add(x, 1.0, out=np.zeros(3)),

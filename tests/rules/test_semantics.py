@@ -9,6 +9,7 @@ import pytest
 import scipy.special
 
 import mixgrad as mg
+import mixgrad.rules.special
 from mixgrad.core.numpy_table import FUNCTIONS, UFUNCS
 
 FLOAT64, FLOAT32 = np.float64, np.float32

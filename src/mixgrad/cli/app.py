@@ -25,6 +25,14 @@ class Covariance(StrEnum):
     spherical = "spherical"
 
 
+class DiffMode(StrEnum):
+    """Modes of differentiation, and none."""
+
+    reverse = "reverse"
+    forward = "forward"
+    none = "none"
+
+
 app = typer.Typer(
     cls=OneLineErrors,
     rich_markup_mode="rich",
@@ -137,3 +145,38 @@ def predict(
     from mixgrad.cli.predict import PredictOptions, run_predict
 
     run_predict(PredictOptions(model, table, out, split_names(columns), split_names(exclude), header, quiet))
+
+
+@app.command()
+def diff(
+    file: Annotated[str, typer.Argument(metavar="FILE.py", help="A file of Python. It is run, to load the function.")],
+    function: Annotated[str, typer.Argument(metavar="FUNCTION", help="The name of the function in it.")],
+    args: Annotated[
+        str,
+        typer.Option(
+            metavar="VALUES",
+            help="Arguments of the function, whose shapes the module is for: numbers, lists, zeros(3, 4), ones(2).",
+        ),
+    ],
+    mode: Annotated[
+        DiffMode, typer.Option(help="Value and gradient, value and tangent, or the function itself.")
+    ] = DiffMode.reverse,
+    argnums: Annotated[
+        str, typer.Option(metavar="0,1", help="Arguments to differentiate by, counted from 0. [dim]Default: all[/]")
+    ] = "",
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Zero times inf or nan is zero in derivatives, by a function in the module."),
+    ] = False,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="OUT.py", help="The file to write. [dim]Default: print[/]")
+    ] = None,
+) -> None:
+    """Write the derivative of a function as a readable module of Python, which needs NumPy alone.
+
+    Example: [cyan]mixgrad diff model.py loss --mode reverse --args 'zeros(3), 1.0' -o loss_gradient.py[/]
+    """
+    from mixgrad.cli.diff import DiffOptions, run_diff
+
+    wanted = None if mode is DiffMode.none else mode.value
+    run_diff(DiffOptions(file, function, args, wanted, argnums, strict, out))

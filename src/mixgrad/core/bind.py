@@ -10,6 +10,9 @@ and there is no stack of levels: nothing is left behind by an exception, and thr
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from mixgrad._errors import DerivativeError
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from mixgrad.core.op import Op
 
 _numbers = itertools.count(1)  # next() on it is atomic
+_captor: ContextVar[Trace | None] = ContextVar("mixgrad_captor", default=None)
+_captures: set[object] = set()  # empty, in any thread, most of the time: cheaper to ask than the variable
 
 
 class Trace:
@@ -61,6 +66,19 @@ class Trace:
         )
 
 
+@contextmanager
+def captured_by(trace: Trace) -> Iterator[None]:
+    """Let `trace` have all operations on boxes of runs around it, too: they belong to a block that it records."""
+    key = object()
+    _captures.add(key)
+    token = _captor.set(trace)
+    try:
+        yield
+    finally:
+        _captor.reset(token)
+        _captures.discard(key)
+
+
 class Traced:
     """A value that takes part in a run: it names its trace. `box.Box` gives it the behaviour of an array."""
 
@@ -73,6 +91,10 @@ class Traced:
     def inner(self) -> Any:
         """The value one level further out."""
         raise NotImplementedError
+
+    def settled(self) -> Any:
+        """Return the present value, which no later assignment changes: an immutable box is that itself."""
+        return self
 
 
 def innermost(args: Any) -> Trace | None:
@@ -90,8 +112,21 @@ def innermost(args: Any) -> Trace | None:
 
 def bind(op: Op, *args: Any, **static: Any) -> Any:
     """Apply `op` to positional arrays and keyword-only static data: NumPy at once, or through the innermost trace."""
-    top = innermost(args)
-    return op.value(*args, **static) if top is None else top.process(op, args, static)
+    top = None  # as in `innermost`, without its frame
+    for arg in args:
+        if isinstance(arg, Traced):
+            trace = arg._trace
+            if top is None or trace.number > top.number:
+                top = trace
+    if top is None:
+        return op.value(*args, **static)
+    if not top.alive:
+        raise top.dead()
+    if _captures:
+        captor = _captor.get()
+        if captor is not None and captor.number > top.number:
+            top = captor
+    return top.process(op, args, static)
 
 
 def bind_like(like: Any, op: Op, args: tuple, static: dict) -> Any:

@@ -19,11 +19,12 @@ from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import FUNCTIONS, REDUCTIONS, UFUNCS
 
 _OPERANDS = (Traced, np.ndarray, np.generic, float, int, complex)
+_FREQUENT = frozenset((np.ndarray, np.float64, float, int))  # found faster than by isinstance
 
 
 def _binary(ufunc: np.ufunc, reverse: bool = False):
     def method(self, other):
-        if not isinstance(other, _OPERANDS):
+        if type(other) not in _FREQUENT and not isinstance(other, _OPERANDS):
             if not isinstance(other, (list, tuple)):
                 return NotImplemented
             other = FUNCTIONS[np.stack](other)
@@ -53,6 +54,7 @@ class Box(Traced):
     __slots__ = ()
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]  # as an ndarray: == is elementwise
+    takes_over = False  # whether functions of NumPy that meet other boxes, too, are left to this one
 
     # What a mode provides ------------------------------------------------------------------------------------------
 
@@ -121,12 +123,16 @@ class Box(Traced):
 
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
         """Meet a ufunc of NumPy or SciPy."""
+        if kwargs and any(getattr(out, "takes_over", False) for out in kwargs.get("out", ())):
+            return NotImplemented
         if method == "__call__":
-            implementation = UFUNCS.get(ufunc)
+            implementation = UFUNCS.get(ufunc) or numpy_table.meaning_of(ufunc)
             if implementation is None:
                 raise _no_rule(ufunc)
-            if len(args) > 1 and list in map(type, args):
-                args = tuple(FUNCTIONS[np.asanyarray](arg) if type(arg) is list else arg for arg in args)
+            for arg in args:
+                if type(arg) is list:
+                    args = tuple(FUNCTIONS[np.asanyarray](arg) if type(arg) is list else arg for arg in args)
+                    break
             if not kwargs:
                 return implementation(*args)
             return _ufunc_with_keywords(ufunc, implementation, args, kwargs)
@@ -135,7 +141,7 @@ class Box(Traced):
             if implementation is not None:
                 kwargs.setdefault("axis", 0)
                 return numpy_table.call(implementation, ufunc, args, kwargs)
-        if method == "outer" and ufunc in UFUNCS:
+        if method == "outer" and numpy_table.meaning_of(ufunc) is not None:
             first, second = (FUNCTIONS[np.asanyarray](arg) for arg in args)
             return UFUNCS[ufunc](first.reshape(first.shape + (1,) * second.ndim), second)
         raise UnsupportedError(
@@ -145,10 +151,12 @@ class Box(Traced):
 
     def __array_function__(self, function, types, args, kwargs):
         """Meet any other function of NumPy."""
+        if len(types) > 1 and any(getattr(kind, "takes_over", False) for kind in types):
+            return NotImplemented
         implementation = FUNCTIONS.get(function)
         if implementation is None:
             raise _no_rule(function)
-        return numpy_table.call(implementation, function, args, kwargs)
+        return numpy_table.call(implementation, function, args, kwargs) if kwargs else implementation(*args)
 
     def __array__(self, dtype=None, copy=None):
         if self.dtype.kind not in "fc":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,24 @@ REDUCTIONS: dict[np.ufunc, Callable] = {}
 
 FUNCTIONS: dict[Callable, Callable] = {}
 """What the functions of NumPy that are not ufuncs mean."""
+
+LATE: dict[str, Callable[[], object]] = {}
+"""Loaders of the rows of a module's ufuncs, by its name: they run when the module is there and a ufunc is unknown."""
+
+
+def meaning_of(ufunc: np.ufunc) -> Callable | None:
+    """Return what a ufunc means; the rows for those of other libraries than NumPy are loaded on first use."""
+    if ufunc not in UFUNCS:
+        for module, load in LATE.items():
+            if module in sys.modules:
+                load()
+    return UFUNCS.get(ufunc)
+
+
+def load_late() -> None:
+    """Load the rows of all libraries: for a program that is read from a text and names some."""
+    for load in LATE.values():
+        load()
 
 
 def numpy_function(*functions: Callable) -> Callable[[Callable], Callable]:
@@ -46,23 +65,24 @@ def _keywords(implementation: Callable) -> frozenset[str] | None:
 
 def call(implementation: Callable, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     """Call the meaning of a NumPy function; keywords it does not take must be absent or have no effect."""
-    if kwargs:
-        if kwargs.get("out") is not None:
+    if not kwargs:
+        return implementation(*args)
+    if "out" in kwargs:
+        if kwargs["out"] is not None:
             raise UnsupportedError(
                 f"{name_of(function)}(..., out=...) would write a differentiated value into a plain array and lose its "
                 "derivative. Leave out= away and use the result that is returned (y = y + x instead of y += x where y "
                 "is a plain array)."
             )
         kwargs = {key: value for key, value in kwargs.items() if key != "out"}
-        known = _keywords(implementation)
-        if known is not None:
-            for key in kwargs:
-                if key not in known:
-                    raise UnsupportedError(
-                        f"{name_of(function)} with the keyword {key}= has no rule in mixgrad, only with "
-                        f"{', '.join(sorted(known - {'a', 'x', 'out'})) or 'none'}. Write it without {key}=, for "
-                        "example by np.where on the argument."
-                    )
+    known = _keywords(implementation)
+    if known is not None and not known.issuperset(kwargs):
+        key = next(key for key in kwargs if key not in known)
+        raise UnsupportedError(
+            f"{name_of(function)} with the keyword {key}= has no rule in mixgrad, only with "
+            f"{', '.join(sorted(known - {'a', 'x', 'out'})) or 'none'}. Write it without {key}=, for "
+            "example by np.where on the argument."
+        )
     return implementation(*args, **kwargs)
 
 

@@ -21,6 +21,7 @@ class Kind(enum.Enum):
     GENERAL = "a forward rule is given; the reverse rule is derived from it"
     ZERO = "piecewise constant: the derivative is zero where it exists, and taken as zero where it does not"
     DISCRETE = "no tangent space: the result is an integer, a truth value or an index"
+    NESTED = "its static data holds programs: the rules transform those, by the mode's means"
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +43,9 @@ class Op:
     transpose : callable or None
         ``transpose(out_bar, args, i, **static)`` returns the cotangent of the linear argument `i`. The other linear
         arguments of a LINEAR op may be placeholders that know their shape and dtype only. For complex numbers it is
-        the adjoint, with respect to the inner product ``Re(sum(conj(u) * v))``.
+        the adjoint, with respect to the inner product ``Re(sum(conj(u) * v))``. That of a NESTED op is joint:
+        ``transpose(bars, args, places, transform, **static)`` takes a cotangent or None for each result and returns one
+        for each of the `places`; ``static["linear"]`` names the arguments in which the op is linear.
     accumulate : callable or None
         ``accumulate(total, out_bar, args, i, **static)`` adds to the plain array `total` in place what `transpose`
         returns: an optimisation for ops whose transpose is mostly zeros.
@@ -63,6 +66,15 @@ class Op:
     series : callable or None
         ``series(out, *coefficients, **static)``: the Taylor coefficients of the result, from those of the arguments and
         the value `out`, all along the first axis. Only where they do not follow from the other rules.
+    lifted : callable or None
+        NESTED only. ``lifted(args, flags, lift, transform, **static)``: the op in a mode that runs the same computation
+        on another payload (dual numbers, batches, polynomials). Arguments with a flag are tuples of the parts of their
+        payload; `lift` says what these are. Returns the results in the same form, and their flags.
+    linearise : callable or None
+        NESTED only. ``linearise(args, tangents, transform, **static)`` returns the results and their tangents, as
+        equations that are linear in the tangents. `transform` holds the transforms of programs.
+    check : callable or None
+        NESTED only. ``check(args, **static)`` raises ProgramError if the programs do not fit the arguments.
     expand : callable or None
         ``expand(*args, **static)``: the op as a composition of others, for modes without a rule of their own for it;
         None if it has no such form for these arguments.
@@ -85,6 +97,9 @@ class Op:
     series: Callable | None = None
     expand: Callable | None = None
     samples: tuple = ()
+    lifted: Callable | None = None
+    linearise: Callable | None = None
+    check: Callable | None = None
 
     # Calling a row applies it to arrays or boxes.
     __call__ = bind

@@ -6,13 +6,16 @@ new programs. `check` says whether one is well formed, and runs after every pass
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mixgrad._errors import ProgramError
+from mixgrad.core.bind import Traced
 from mixgrad.core.op import Op
 
 
@@ -23,6 +26,7 @@ class Var:
     Attributes
     ----------
     shape : tuple of int
+        A length of -1 is known only when the program runs: that of what a `while` has stacked.
     dtype : np.dtype
     name : str
         What the source calls it; empty if nothing does.
@@ -66,7 +70,7 @@ class Equation:
         return (arg for arg in self.args if isinstance(arg, Var))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Program:
     """Inputs, equations in an order in which they can run, and outputs.
 
@@ -88,6 +92,43 @@ class Program:
         return len(self.equations)
 
 
+def remembered(function: Callable) -> Callable:
+    """Remember the results of a function of a program, and of hashable further arguments, as long as the program lives.
+
+    The results must not refer to the program, except that it may be the result itself.
+    """
+    known: weakref.WeakKeyDictionary[Program, dict[tuple, Any]] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def remembering(program: Program, *args: Any) -> Any:
+        results = known.setdefault(program, {})
+        if args not in results:
+            result = function(program, *args)
+            results[args] = _ITSELF if result is program else result
+        result = results[args]
+        return program if result is _ITSELF else result
+
+    return remembering
+
+
+_ITSELF = object()
+
+
+def programs_in(static: Mapping[str, Any]) -> Iterator[Program]:
+    """Yield the programs in the static data of an equation."""
+    for value in static.values():
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Program):
+                yield part
+
+
+def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a shape is the wanted one, where lengths of -1 may be any."""
+    if shape == wanted:
+        return True
+    return len(shape) == len(wanted) and all(n == m or -1 in (n, m) for n, m in zip(shape, wanted))
+
+
 def type_of(op: Op, args: tuple[Atom, ...], static: Mapping[str, Any]) -> list[tuple[tuple[int, ...], np.dtype]]:
     """Return shape and dtype of each result of an equation, by the rules of its row."""
     if op.shape is None:
@@ -100,6 +141,7 @@ def check(program: Program) -> Program:
     """Return the program if it is well formed; raise ProgramError otherwise.
 
     Every variable is assigned once and before it is used, and has the shape and dtype that the row of its op says.
+    Nested programs are well formed, too, and fit the arguments they are given.
     """
     known: set[int] = set()
 
@@ -115,6 +157,12 @@ def check(program: Program) -> Program:
         for arg in equation.variables():
             if id(arg) not in known:
                 raise ProgramError(f"{where}: argument {arg.name or 'without name'} is used before it is assigned")
+        if any(isinstance(arg, Traced) for arg in equation.args):
+            raise ProgramError(f"{where}: an argument is a value of another run, neither a variable nor a constant")
+        for nested in programs_in(equation.static):
+            check(nested)
+        if equation.op.check is not None:
+            equation.op.check(equation.args, **equation.static)
         expected = type_of(equation.op, equation.args, equation.static)
         found = [(out.shape, out.dtype) for out in equation.outs]
         if found != expected:

@@ -9,7 +9,8 @@ import numpy as np
 from mixgrad._errors import BoxConversionError
 from mixgrad.core.bind import Trace
 from mixgrad.core.box import Box
-from mixgrad.core.op import Op
+from mixgrad.core.op import Kind, Op
+from mixgrad.modes.naming import name_value
 
 
 class Batch(Box):
@@ -56,6 +57,10 @@ class BatchTrace(Trace):
 
     def process(self, op: Op, args: tuple, static: dict) -> Any:
         """Apply the batching rule of the op."""
+        if op.kind is Kind.NESTED:
+            from mixgrad.modes import programs
+
+            return programs.run_batch(self, op, args, static)
         payloads = []
         batched = []
         for arg in args:
@@ -70,3 +75,9 @@ class BatchTrace(Trace):
         if isinstance(value, Batch) and value._trace is self:
             return value.payload
         return np.broadcast_to(value, (self.size, *np.shape(value)))
+
+
+@name_value.register
+def _(value: Batch, name: str) -> Batch:
+    name_value(value.payload, name)
+    return value

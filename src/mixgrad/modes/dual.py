@@ -13,8 +13,11 @@ import numpy as np
 
 from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.box import Box
-from mixgrad.core.op import Op
+from mixgrad.core.op import Kind, Op
 from mixgrad.core.quiet import QUIET, STATE
+from mixgrad.modes.naming import name_value
+
+_NESTED = Kind.NESTED
 
 
 class Dual(Box):
@@ -38,6 +41,11 @@ class Dual(Box):
         return self.primal.dtype
 
     @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.primal.ndim
+
+    @property
     def inner(self) -> Any:
         """The value one level further out."""
         return self.primal
@@ -57,18 +65,23 @@ class DualTrace(Trace):
 
     def process(self, op: Op, args: tuple, static: dict) -> Any:
         """Compute the result on primals, and its tangent by the op's forward rule."""
+        if op.kind is _NESTED:
+            from mixgrad.modes import programs
+
+            return programs.run_dual(self, op, args, static)
         primals = []
         tangents = []
         plain = True
         for arg in args:
-            if isinstance(arg, Dual) and arg._trace is self:
-                arg, tangent = arg.primal, arg.tangent
-            else:
-                tangent = None
+            tangent = None
+            if isinstance(arg, Traced):
+                if arg._trace is self:
+                    arg, tangent = arg.primal, arg.tangent  # type: ignore[attr-defined]
+                    plain = plain and not isinstance(arg, Traced)
+                else:
+                    plain = False
             primals.append(arg)
             tangents.append(tangent)
-            if isinstance(arg, Traced):
-                plain = False
         out = op.value(*primals, **static) if plain else bind(op, *primals, **static)
         if op.jvp is None:  # piecewise constant, or no tangent space
             return out
@@ -86,3 +99,10 @@ class DualTrace(Trace):
         if isinstance(value, Dual) and value._trace is self:
             return value.primal, value.tangent
         return value, None
+
+
+@name_value.register
+def _(value: Dual, name: str) -> Dual:
+    name_value(value.primal, name)
+    name_value(value.tangent, f"{name}_dot")
+    return value

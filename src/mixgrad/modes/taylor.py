@@ -59,6 +59,10 @@ class TaylorTrace(Trace):
 
     def process(self, op: Op, args: tuple, static: dict) -> Any:
         """Compute the coefficients of the result."""
+        if op.kind is Kind.NESTED:
+            from mixgrad.modes import programs
+
+            return programs.run_taylor(self, op, args, static)
         varies = [isinstance(arg, Taylor) and arg._trace is self for arg in args]
         values = [arg.coefficients[0] if flag else arg for arg, flag in zip(args, varies)]
         if op.kind in (Kind.ZERO, Kind.DISCRETE):

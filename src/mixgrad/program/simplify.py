@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mixgrad.core.op import TABLE
-from mixgrad.core.program import Equation, Program, Var, type_of
+from mixgrad.core.op import TABLE, Kind
+from mixgrad.core.program import Equation, Program, Var, remembered, type_of
+from mixgrad.program.nested import map_nested, used_equations
 from mixgrad.program.to_text import to_text
 
 # A replacement that is a call of the pattern's own op keeps its static data.
@@ -171,7 +172,8 @@ def _rewritten(equation: Equation, matcher: _Matcher) -> tuple[Any, Equation | N
         op = TABLE[ast.unparse(replacement.func)]
         args = tuple(bound[ast.unparse(arg)] for arg in replacement.args)
         static = equation.static if op is equation.op else {}
-        if args != equation.args and type_of(op, args, static) == [(out.shape, out.dtype)]:
+        same = len(args) == len(equation.args) and all(map(_same_atom, args, equation.args))
+        if not same and type_of(op, args, static) == [(out.shape, out.dtype)]:
             return None, Equation(equation.outs, op, args, static)
     return None, None
 
@@ -185,7 +187,7 @@ def fold_constants(program: Program) -> Program:
     for original in program.equations:
         equation = builder.moved(original)
         small = all(np.prod(out.shape) <= 1000 for out in equation.outs)
-        if small and not any(isinstance(arg, Var) for arg in equation.args):
+        if small and equation.op.kind is not Kind.NESTED and not any(isinstance(arg, Var) for arg in equation.args):
             with np.errstate(all="ignore"):
                 result = equation.op.value(*equation.args, **equation.static)
             builder.replace(original, result if equation.op.multiple else (result,))
@@ -217,14 +219,18 @@ def _key(atom: Any) -> tuple:
 
 
 def drop_dead(program: Program) -> Program:
-    """Leave out equations that no output depends on."""
-    needed = {id(output) for output in program.outputs if isinstance(output, Var)}
-    kept = []
-    for equation in reversed(program.equations):
-        if any(id(out) in needed for out in equation.outs):
-            kept.append(equation)
-            needed.update(id(arg) for arg in equation.variables())
-    return Program(program.inputs, tuple(reversed(kept)), program.outputs, program.name)
+    """Leave out equations, and results of nested programs, that no output depends on."""
+    return used_equations(program)
+
+
+def simplify_nested(program: Program) -> Program:
+    """Simplify the bodies of loops and the branches of conditions."""
+    return map_nested(program, _simplify_once)
+
+
+@remembered
+def _simplify_once(program: Program) -> Program:
+    return simplify(program)
 
 
 def split_sums(program: Program) -> Program:
@@ -256,6 +262,7 @@ def _chain(builder: _Builder, equation: Equation) -> Any:
 
 
 PASSES: dict[str, Pass] = {
+    "simplify_nested": simplify_nested,
     "split_sums": split_sums,
     "fold_constants": fold_constants,
     "share": share,

@@ -7,7 +7,8 @@ The text is a function in the syntax of Python, one equation a line, its type in
         b = sin(a)  # f64
         return (b,)
 
-Types of results are not read: the rows of the table say them.
+Types of results are not read: the rows of the table say them. A nested program, the body of a loop, is a function
+before the equation that runs it; a length that is known only when the program runs is a question mark.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from mixgrad._errors import ProgramError
+from mixgrad.core.numpy_table import load_late
 from mixgrad.core.op import TABLE
-from mixgrad.core.program import Equation, Program, Var, type_of
-from mixgrad.program.names import names_of
+from mixgrad.core.program import Equation, Program, Var, programs_in, type_of
+from mixgrad.program.names import name_of_function, names_of
 from mixgrad.rules.index import SLOT, Form
 
 _KINDS = {"f": "f", "c": "c", "i": "i", "u": "u", "b": "bool"}
@@ -37,7 +39,11 @@ _DTYPES = {dtype_name(np.dtype(code)): np.dtype(code) for code in "efdgFDbhilBHI
 
 def type_text(var: Any) -> str:
     """Return the type of a variable: ``f64[2, 3]``, and ``f64`` for a number."""
-    return dtype_name(var.dtype) + (f"[{', '.join(map(str, var.shape))}]" if var.shape else "")
+    return dtype_name(var.dtype) + (f"[{', '.join(map(_size_text, var.shape))}]" if var.shape else "")
+
+
+def _size_text(size: int) -> str:
+    return "?" if size == -1 else str(size)
 
 
 # Printing -------------------------------------------------------------------------------------------------------------
@@ -45,22 +51,33 @@ def type_text(var: Any) -> str:
 
 def to_text(program: Program) -> str:
     """Return the program as text."""
-    names = names_of(program)
+    return "\n".join(_lines(program, program.name, {}, frozenset())) + "\n"
+
+
+def _lines(program: Program, name: str, functions: dict[int, str], outside: frozenset[str]) -> list[str]:
+    """Return the lines of a program; `functions` are the nested programs that are defined around it."""
+    names = names_of(program, outside)
+    taken = {*outside, *names.values()}
+    functions = dict(functions)
     inputs = ", ".join(f"{names[id(var)]}: {type_text(var)}" for var in program.inputs)
-    lines = [f"def {program.name}({inputs}):"]
+    lines = [f"def {name}({inputs}):"]
     for equation in program.equations:
+        for nested in programs_in(equation.static):
+            if id(nested) not in functions:
+                functions[id(nested)] = function = name_of_function(nested, taken)
+                taken.add(function)
+                lines += [f"    {line}" for line in _lines(nested, function, functions, frozenset(taken))]
         left = ", ".join(names[id(out)] for out in equation.outs)
         types = ", ".join(type_text(out) for out in equation.outs)
-        lines.append(f"    {left} = {_call_text(equation, names)}  # {types}")
+        lines.append(f"    {left} = {_call_text(equation, names, functions)}  # {types}")
     outputs = ", ".join(_atom_text(output, names) for output in program.outputs)
     comma = "," if len(program.outputs) == 1 else ""
-    lines.append(f"    return ({outputs}{comma})")
-    return "\n".join(lines) + "\n"
+    return [*lines, f"    return ({outputs}{comma})"]
 
 
-def _call_text(equation: Equation, names: dict[int, str]) -> str:
+def _call_text(equation: Equation, names: dict[int, str], functions: dict[int, str]) -> str:
     parts = [_atom_text(arg, names) for arg in equation.args]
-    parts += [f"{key}={_static_text(value)}" for key, value in equation.static.items()]
+    parts += [f"{key}={_static_text(value, functions)}" for key, value in equation.static.items()]
     return f"{equation.op.name}({', '.join(parts)})"
 
 
@@ -86,11 +103,13 @@ def _number_text(value: Any) -> str:
     return repr(value)
 
 
-def _static_text(value: Any) -> str:
+def _static_text(value: Any, functions: dict[int, str]) -> str:
+    if isinstance(value, Program):
+        return functions[id(value)]
     if isinstance(value, np.dtype):
         return dtype_name(value)
     if isinstance(value, Form):
-        return f"form({', '.join(map(_static_text, value.parts))})"
+        return f"form({', '.join(_static_text(part, functions) for part in value.parts)})"
     if value is SLOT:
         return "_"
     if value is Ellipsis:
@@ -98,7 +117,7 @@ def _static_text(value: Any) -> str:
     if isinstance(value, slice):
         return f"slice({value.start}, {value.stop}, {value.step})"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_static_text, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(_static_text(part, functions) for part in value)}{',' if len(value) == 1 else ''})"
     return repr(value)
 
 
@@ -118,23 +137,31 @@ def parse(text: str) -> Program:
         If it is no such text; the message names the line.
     """
     try:
-        (function,) = ast.parse(text).body
+        (function,) = ast.parse(text.replace("?", "-1")).body
     except (SyntaxError, ValueError) as error:
         raise ProgramError(f"this is not the text of a program: {error}") from None
-    if not isinstance(function, ast.FunctionDef) or not isinstance(function.body[-1], ast.Return):
-        raise ProgramError("the text of a program is one function that ends with return")
-    reader = _Reader()
-    inputs = tuple(reader.input(argument) for argument in function.args.args)
-    equations = tuple(reader.equation(statement) for statement in function.body[:-1])
-    outputs = tuple(reader.atom(node) for node in function.body[-1].value.elts)  # type: ignore[union-attr]
-    return Program(inputs, equations, outputs, function.name)
+    return _Reader({}).program(function)
 
 
 class _Reader:
-    """The variables read so far."""
+    """The variables of one program read so far, and the nested programs that are defined around it and in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, functions: dict[str, Program]) -> None:
         self.variables: dict[str, Var] = {}
+        self.functions = dict(functions)
+
+    def program(self, function: ast.stmt) -> Program:
+        if not isinstance(function, ast.FunctionDef) or not isinstance(function.body[-1], ast.Return):
+            raise ProgramError("the text of a program is one function that ends with return")
+        inputs = tuple(self.input(argument) for argument in function.args.args)
+        equations = []
+        for statement in function.body[:-1]:
+            if isinstance(statement, ast.FunctionDef):
+                self.functions[statement.name] = _Reader(self.functions).program(statement)
+            else:
+                equations.append(self.equation(statement))
+        outputs = tuple(self.atom(node) for node in function.body[-1].value.elts)  # type: ignore[union-attr]
+        return Program(inputs, tuple(equations), outputs, function.name)
 
     def input(self, node: ast.arg) -> Var:
         annotation = node.annotation
@@ -160,6 +187,8 @@ class _Reader:
             raise ProgramError(f"line {statement.lineno}: expected `name = op(...)`, got {ast.unparse(statement)!r}")
         call, (target,) = statement.value, statement.targets
         name = ast.unparse(call.func)
+        if name not in TABLE:
+            load_late()
         if name not in TABLE:
             raise ProgramError(f"line {statement.lineno}: the table has no row {name!r}")
         args = tuple(self.atom(node) for node in call.args)
@@ -191,9 +220,12 @@ class _Reader:
             return node.value
         raise ProgramError(f"line {node.lineno}: {ast.unparse(node)} is neither assigned before nor a number")
 
+    def static_name(self, node: ast.Name) -> Any:
+        return SLOT if node.id == "_" else self.dtype(node)
+
     def static(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name):
-            return SLOT if node.id == "_" else self.dtype(node)
+            return self.functions[node.id] if node.id in self.functions else self.static_name(node)
         if isinstance(node, ast.Tuple):
             return tuple(self.static(part) for part in node.elts)
         if isinstance(node, ast.Call):

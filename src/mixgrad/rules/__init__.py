@@ -3,6 +3,12 @@
 Importing the package fills `mixgrad.core.op.TABLE` and the tables by which boxes meet NumPy's functions.
 """
 
-from mixgrad.rules import contraction, elementwise, index, linalg, norm, reduction, row, shape
+import importlib
 
-__all__ = ["contraction", "elementwise", "index", "linalg", "norm", "reduction", "row", "shape"]
+from mixgrad.core.numpy_table import LATE
+from mixgrad.rules import contraction, control, elementwise, index, linalg, norm, reduction, row, shape
+
+__all__ = ["contraction", "control", "elementwise", "index", "linalg", "norm", "reduction", "row", "shape"]
+
+# Importing scipy.special takes longer than all the rest.
+LATE["scipy.special"] = lambda: importlib.import_module("mixgrad.rules.special")

@@ -23,7 +23,7 @@ def adjoint(x):
 
 def _matmul_transpose(out_bar, args, i):
     x, y = args
-    return matmul(out_bar, adjoint(y)) if i == 0 else matmul(adjoint(x), out_bar)
+    return out_bar @ adjoint(y) if i == 0 else adjoint(x) @ out_bar
 
 
 def stacked_batch(op, core):
@@ -152,7 +152,7 @@ einsum = multilinear(
 @numpy_function(np.matmul)
 def _matmul(x1, x2):
     x1, x2 = as_array(x1), as_array(x2)
-    m, n = np.ndim(x1), np.ndim(x2)
+    m, n = x1.ndim, x2.ndim
     if m == 0 or n == 0:
         raise ValueError("matmul: an operand has no axes; use * for the product with a number")
     k = x2.shape[-2] if n > 1 else x2.shape[-1]

@@ -35,7 +35,7 @@ def _by(operation):
 
 
 def _half_at_tie(greater, equal):
-    return np.where(equal, 0.5, greater)
+    return 0.5 * equal + greater
 
 
 def _power_by_base(z, x, y):
@@ -81,7 +81,8 @@ def _hypot_expand(x, y):
 
 
 def _sech(x):
-    e = np.exp(np.where(x > 0, -x, x))  # smooth at 0, unlike -abs(x)
+    # The argument is -abs(x), but smooth at 0.
+    e = np.exp(np.where(x > 0, -x, x) if np.iscomplexobj(x) else np.copysign(x, -1.0))
     return 2 * e / (1 + e * e)
 
 
@@ -182,8 +183,8 @@ hypot.expand      = _hypot_expand
 
 def _share(x, y, exponential=np.exp):
     """Return the share of exp(x) in exp(x) + exp(y): a function of the difference alone; zero where both are zero."""
-    gap = np.where(np.isposinf(x) & np.isposinf(y), 0.0, y - x)
-    return np.where(np.isneginf(x), 0.0, 1 / (1 + exponential(gap)))
+    gap = np.where((x == y) & np.isinf(x), np.where(x < 0, np.inf, 0.0), y - x)
+    return 1 / (1 + exponential(gap))
 
 
 # Complex parts: linear over the real numbers. The transpose is the adjoint for Re(sum(conj(u) * v)). ------------------

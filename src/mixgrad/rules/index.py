@@ -1,4 +1,4 @@
-"""Rows of indexing: reading of every kind that NumPy allows, and the scatter that is its transpose."""
+"""Rows of indexing: reading and writing of every kind that NumPy allows, and the scatter that transposes reading."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import operator
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from mixgrad._errors import UnsupportedError
+from mixgrad._errors import StagingError, UnsupportedError
 from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.rules.row import Sample, linear
@@ -121,7 +121,12 @@ def _member_positions(arrays, batched, form, shape, size):
 
 
 def _shape(x, *arrays, form):
-    plain = tuple(a if isinstance(a, np.ndarray) or a.dtype.kind == "b" else np.zeros(a.shape, int) for a in arrays)
+    if any(not isinstance(a, np.ndarray) and a.dtype.kind == "b" for a in arrays):
+        raise StagingError(
+            f"x[mask] of an array of shape {x.shape}: how many elements the mask chooses is only known when the "
+            "program runs. Use np.where(mask, x, other), or sum over np.where(mask, x, 0.0)."
+        )
+    plain = tuple(a if isinstance(a, np.ndarray) else np.zeros(a.shape, int) for a in arrays)
     return np.broadcast_to(np.False_, x.shape)[form.index(plain)].shape
 
 
@@ -157,13 +162,76 @@ scatter = linear(
 )
 
 
+def _update_value(y, value, *arrays, form):
+    out = np.array(y)
+    out[form.index(arrays)] = value
+    return out if out.ndim else out[()]
+
+
+def _update_transpose(out_bar, args, i, *, form):
+    value, *arrays = args[1:]
+    if i == 0:
+        return update(out_bar, np.zeros(np.shape(value), out_bar.dtype), *arrays, form=form)
+    taken = index(out_bar, *arrays, form=form)
+    if all(np.ndim(a) == 0 or a.dtype.kind == "b" for a in arrays):  # no cell is written twice
+        return taken
+    number = np.arange(math.prod(taken.shape)).reshape(taken.shape)
+    last = update(np.zeros(out_bar.shape, int), number, *arrays, form=form)  # who has written a cell last
+    return np.where(index(last, *arrays, form=form) == number, taken, np.zeros((), out_bar.dtype))
+
+
+def _update_batch(args, batched, *, form):
+    size = next(len(arg) for arg, flag in zip(args, batched) if flag)
+    y, value = (
+        arg if flag else np.broadcast_to(arg, (size, *np.shape(arg))) for arg, flag in zip(args[:2], batched[:2])
+    )
+    if form.basic:
+        return update(y, value, form=Form((slice(None), *form.parts)))
+    shape, arrays = y.shape[1:], args[2:]
+    flat = y.reshape((size, math.prod(shape)))
+    if any(batched[2:]):
+        member, positions = _member_positions(arrays, batched[2:], form, shape, size)
+        flat = update(flat, value, member, positions, form=Form((SLOT, SLOT)))
+    else:
+        flat = update(flat, value, _positions(arrays, form, shape), form=Form((slice(None), SLOT)))
+    return flat.reshape(y.shape)
+
+
+update = linear(  # y with value written at an index; value has the shape that reading there gives
+    "update",
+    _update_value,
+    _update_transpose,
+    _update_batch,
+    lambda y, value, *arrays, form: np.shape(y),
+    linear_in=(0, 1),
+    dtype=lambda y, value, *arrays, form: y.dtype,
+    samples=(
+        Sample(((3,), ()), {"form": Form((1,))}),
+        Sample(((4, 3), (2, 1, 3)), {"form": Form((slice(None, None, -2), None, Ellipsis))}),
+        Sample(((4, 3), (3, 3), np.array([0, 2, 2])), {"form": Form((SLOT,))}),
+        Sample(
+            ((4, 3, 2), (3, 2, 3), np.array([[0], [2], [0]]), np.array([1, 0])),
+            {"form": Form((SLOT, slice(None), SLOT))},
+        ),
+        Sample(((2, 2), (3,), np.array([[True, False], [True, True]])), {"form": Form((SLOT,))}),
+        Sample(((3,), (0,)), {"form": Form((slice(0, 0),))}),
+    ),
+)
+
+
 # What NumPy's functions mean ------------------------------------------------------------------------------------------
 
 
 @numpy_function(operator.getitem)
 def _getitem(x, key):
+    form, arrays = take_apart(key)
+    return index(x, *arrays, form=form)
+
+
+def take_apart(key):
+    """Return the form and the index arrays of an index expression."""
     if type(key) is int:
-        return index(x, form=Form((key,)))
+        return Form((key,)), ()
     parts = key if type(key) is tuple else (key,)
     form = []
     arrays = []
@@ -175,10 +243,12 @@ def _getitem(x, key):
         else:
             form.append(SLOT)
             arrays.append(_index_array(part))
-    return index(x, *arrays, form=Form(tuple(form)))
+    return Form(tuple(form)), tuple(arrays)
 
 
 def _index_array(part):
+    if isinstance(part, (list, tuple)) and any(isinstance(entry, Traced) for entry in part):
+        part = np.stack(part)
     if isinstance(part, Traced):
         if part.dtype.kind not in "iub":
             raise IndexError(

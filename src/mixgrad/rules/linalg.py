@@ -34,7 +34,7 @@ def _solution_shape(a, b, **static):
 
 
 def _trace_of_product(a, b):
-    return np.sum(a * np.swapaxes(b, -1, -2), axis=(-2, -1))
+    return np.sum(np.swapaxes(a, -1, -2) * b, axis=(-2, -1))
 
 
 # Solving --------------------------------------------------------------------------------------------------------------
@@ -45,8 +45,8 @@ def _solve_jvp(x, args, tangents):
     (a, _), (a_dot, b_dot) = args, tangents
     if a_dot is None:
         return solve(a, b_dot)
-    change = -matmul(a_dot, x)
-    return solve(a, change if b_dot is None else b_dot + change)
+    change = matmul(a_dot, x)
+    return solve(a, -change if b_dot is None else b_dot - change)
 
 
 solve = general(
@@ -91,8 +91,8 @@ def _solve_triangular_jvp(x, args, tangents, *, lower, unit):
     if a_dot is None:
         return triangular(a, b_dot, lower=lower, unit=unit)
     seen = np.tril(a_dot, -unit) if lower else np.triu(a_dot, unit)  # the part of the matrix that is read
-    change = -matmul(seen, x)
-    return triangular(a, change if b_dot is None else b_dot + change, lower=lower, unit=unit)
+    change = matmul(seen, x)
+    return triangular(a, -change if b_dot is None else b_dot - change, lower=lower, unit=unit)
 
 
 triangular = general(
@@ -309,6 +309,8 @@ slogdet = general(
 
 # What NumPy's functions mean ------------------------------------------------------------------------------------------
 
+SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
+
 
 def _square(name, a):
     if np.ndim(a) < 2 or a.shape[-1] != a.shape[-2]:
@@ -323,7 +325,8 @@ def _solve(a, b):
     if np.ndim(b) == 0 or b.shape[0 if np.ndim(b) == 1 else -2] != n:
         raise ValueError(f"np.linalg.solve: a matrix of shape {a.shape} and a right-hand side of shape {np.shape(b)}")
     if np.ndim(b) == 1:
-        return solve(a, np.reshape(b, (n, 1)))[..., 0]
+        x = solve(a, b.reshape((n, 1)))
+        return x.reshape(x.shape[:-1])
     return solve(a, b)
 
 
@@ -342,7 +345,7 @@ def _det(a):
 @numpy_function(np.linalg.slogdet)
 def _slogdet(a):
     _square("slogdet", a)
-    return type(np.linalg.slogdet(np.eye(1)))(*slogdet(a))
+    return SlogdetResult(*slogdet(a))
 
 
 @numpy_function(np.linalg.cholesky)
@@ -381,7 +384,8 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
         raise ValueError(f"solve_triangular: a matrix of shape {a.shape} and a right-hand side of shape {np.shape(b)}")
     static = {"lower": bool(lower), "unit": bool(unit_diagonal)}
     if np.ndim(b) == 1:
-        return triangular(a, np.reshape(b, (-1, 1)), **static)[..., 0]
+        x = triangular(a, b.reshape((-1, 1)), **static)
+        return x.reshape(x.shape[:-1])
     return triangular(a, b, **static)
 
 

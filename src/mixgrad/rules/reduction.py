@@ -8,8 +8,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from mixgrad._errors import UnsupportedError
+from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import REDUCTIONS, numpy_function
-from mixgrad.rules.row import Sample, discrete, general, linear, stop_gradient
+from mixgrad.rules.row import Sample, discrete, general, linear, spread, stop_gradient
 from mixgrad.rules.shape import as_array
 
 
@@ -30,6 +31,13 @@ def _inner(axis):
     return tuple(i + 1 for i in axis)
 
 
+def _sum_transpose(out_bar, args, i, *, axis, keepdims):
+    shape = args[0].shape
+    if isinstance(out_bar, Traced):
+        return np.broadcast_to(restore(out_bar, args[0], axis, keepdims), shape)
+    return spread(restore(out_bar, args[0], axis, keepdims) if out_bar.ndim else out_bar, shape)
+
+
 SAMPLES = (
     Sample(((2, 3),), {"axis": (0, 1), "keepdims": False}),
     Sample(((2, 3),), {"axis": (1,), "keepdims": False}),
@@ -41,10 +49,8 @@ SAMPLES = (
 
 sum_ = linear(
     "sum",
-    lambda x, *, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
-    lambda out_bar, args, i, *, axis, keepdims: np.broadcast_to(
-        restore(out_bar, args[0], axis, keepdims), args[0].shape
-    ),
+    lambda x, *, axis, keepdims: np.add.reduce(x, None if len(axis) == x.ndim else axis, None, None, keepdims),
+    _sum_transpose,
     lambda args, batched, *, axis, keepdims: sum_(args[0], axis=_inner(axis), keepdims=keepdims),
     reduced_shape,
     samples=SAMPLES,
@@ -55,9 +61,8 @@ def _extremum(name, function):
     def jvp(out, args, tangents, *, axis, keepdims):
         (x,) = args
         # Entries that attain the extremum share the derivative evenly.
-        attained = x == restore(out, x, axis, keepdims)
-        count = np.sum(attained, axis=axis, keepdims=True)
-        share = (attained / count).astype(x.dtype)
+        attained = (x == restore(out, x, axis, keepdims)).astype(x.dtype)
+        share = attained / sum_(attained, axis=axis, keepdims=True)
         return sum_(share * tangents[0], axis=axis, keepdims=keepdims)
 
     def batch(args, batched, *, axis, keepdims):
@@ -179,7 +184,11 @@ count_nonzero = _truth("count_nonzero", np.count_nonzero, np.intp)
 
 def axes_of(axis, ndim):
     """Return `axis` as NumPy takes it (None, int or tuple) as a tuple of non-negative ints."""
-    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
+    if axis is None:
+        return tuple(range(ndim))
+    if type(axis) is int and -ndim <= axis < ndim:
+        return (axis % ndim,)
+    return normalize_axis_tuple(axis, ndim)
 
 
 @numpy_function(np.sum)

@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from mixgrad.core.bind import Traced, bind, bind_like
+from mixgrad.core.bind import Traced, bind, bind_like, innermost
 from mixgrad.core.numpy_table import UFUNCS
 from mixgrad.core.op import Kind, Op, add_row
 
 REALS = (-3.0, 3.0)
 FLOAT64 = np.dtype(np.float64)
+_UNKNOWN = 1_000_003  # no length that occurs
+NUMBERS = frozenset((np.float64, float, int))  # of which a product with a float64 is a float64
 POSITIVE = (0.1, 4.0)
 
 
@@ -63,20 +65,33 @@ def _all_finite(x: Any) -> bool:
     # One number tells whether all are finite; where it overflows for nothing that costs time only.
     if type(x) is np.float64:
         return math.isfinite(x)
+    if type(x) is np.ndarray and x.dtype is FLOAT64:
+        x = x.ravel()
+        return math.isfinite(x.dot(x))
     return math.isfinite(np.vdot(x, x).real)
 
 
 def _weighted_sum(*pairs: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    return _sum_of(pairs, shape, dtype)
+
+
+def _sum_of(pairs: tuple, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Return ``c_1 t_1 + c_2 t_2 + ...`` for pairs (c, t), broadcast to `shape`."""
-    if len(pairs) == 2:
-        total = _weigh(pairs[0], pairs[1])
-    else:
-        total = pairs[0] * pairs[1]
-        for i in range(2, len(pairs), 2):
-            total = total + pairs[i] * pairs[i + 1]
-        if not _all_finite(total):  # then some product may be, and strong zeros matter
-            total = sum(_weigh(pairs[i], pairs[i + 1]) for i in range(0, len(pairs), 2))
-    return total if type(total) is np.float64 and dtype is FLOAT64 and not shape else as_type(total, shape, dtype)
+    total: Any = None
+    multiplied = False
+    for i in range(0, len(pairs), 2):
+        c, t = pairs[i], pairs[i + 1]
+        if type(c) is not int:
+            t = c * t
+            multiplied = True
+        elif c != 1:
+            t = _weigh(c, t)
+        total = t if total is None else total + t
+    if multiplied and not _all_finite(total):  # then some product may be, and strong zeros matter
+        total = sum(map(_weigh, pairs[2::2], pairs[3::2]), _weigh(pairs[0], pairs[1]))
+    if type(total) is not complex and total.dtype is dtype and total.shape == shape:
+        return total
+    return as_type(total, shape, dtype)
 
 
 def _weigh(c: Any, t: Any) -> Any:
@@ -86,13 +101,34 @@ def _weigh(c: Any, t: Any) -> Any:
     return strong_product(c, t)
 
 
+def tangent_of(out: Any, pairs: tuple) -> Any:
+    """Return the tangent of `out` that is the weighted sum of `pairs`: computed where all of them are plain numbers."""
+    top = innermost(pairs)
+    if top is None:
+        return _sum_of(pairs, out.shape, out.dtype)
+    shape, dtype = out.shape, out.dtype
+    return top.process_like(weighted_sum, pairs, {"shape": shape, "dtype": dtype}, out)
+
+
 def as_type(x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Return the plain `x` broadcast to `shape` and cast to `dtype`; a cast to real numbers takes the real part."""
     if type(x) is complex:
         x = np.complex128(x)  # a complex number of Python times a float64
     if x.dtype != dtype:
         x = (x.real if x.dtype.kind == "c" and dtype.kind != "c" else x).astype(dtype)
-    return x if x.shape == shape else np.broadcast_to(x, shape)
+    if x.shape == shape or -1 in shape:  # a length that is known only now is that of x
+        return x
+    return spread(x, shape)
+
+
+def spread(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return a read-only view of plain `x` in a larger shape, at a tenth of the cost of np.broadcast_to."""
+    if not x.flags.c_contiguous:
+        x = x.copy()
+    own = tuple([0 if n == 1 else stride for n, stride in zip(x.shape, x.strides)])
+    view = np.ndarray(shape, x.dtype, x, 0, (0,) * (len(shape) - len(own)) + own)
+    view.flags.writeable = False
+    return view
 
 
 def conjugate(x: Any) -> Any:
@@ -199,16 +235,16 @@ def elementwise(
     def jvp(out, args, tangents):
         if len(args) > 1:
             args = at_precision(args, out.dtype)
-        pairs = []
-        plain = True
+        pairs: tuple = ()
         for partial, tangent in zip(partials, tangents):
             if tangent is not None:
                 weight = partial if type(partial) is int else partial(out, *args)
                 pairs += (weight, tangent)
-                plain = plain and not isinstance(tangent, Traced) and not isinstance(weight, Traced)
-        if plain:  # what binding would do, without its cost
-            return _weighted_sum(*pairs, shape=out.shape, dtype=out.dtype)
-        return weighted_sum(*pairs, shape=out.shape, dtype=out.dtype)
+        if len(pairs) == 2 and type(tangent := pairs[1]) is np.float64 is type(out) and type(pairs[0]) in NUMBERS:
+            product = pairs[0] * tangent  # what follows would do, without its cost
+            if math.isfinite(product):
+                return product
+        return tangent_of(out, pairs)
 
     op = add_row(
         Op(
@@ -223,6 +259,8 @@ def elementwise(
     )
     op.batch = _elementwise_batch(op)
     op.shape = _broadcast_shape
+    if getattr(function, "nout", 0) == 1:
+        op.dtype = functools.partial(_computed, function)
     if register:
         UFUNCS[function] = op
     return op
@@ -245,7 +283,14 @@ def _raised(arg: Any, dtype: np.dtype) -> Any:
 
 
 def _broadcast_shape(*args: Any, **static: Any) -> tuple[int, ...]:
-    return np.broadcast_shapes(*[np.shape(arg) for arg in args])
+    several = {np.shape(arg) for arg in args} - {()}
+    if len(several) < 2:
+        return several.pop() if several else ()
+    shapes = [np.shape(arg) for arg in args]
+    if any(-1 in shape for shape in shapes):  # a length that is known only when a program runs: as any other
+        stand_in = [tuple(_UNKNOWN if n == -1 else n for n in shape) for shape in shapes]
+        return tuple(-1 if n == _UNKNOWN else n for n in np.broadcast_shapes(*stand_in))
+    return np.broadcast_shapes(*shapes)
 
 
 def _elementwise_batch(op: Op) -> Callable:
@@ -267,9 +312,16 @@ def constant(function: Callable, kind: Kind, name: str | None = None, dtype: Cal
     return op
 
 
+def _computed(function: np.ufunc, *args: Any) -> np.dtype:
+    """Return the dtype of the result: that of the arguments together, unless all are integers: 1 / 2 is a float."""
+    dtype = np.result_type(*[getattr(arg, "dtype", arg) for arg in args])
+    return dtype if dtype.kind in "fc" else _resolved(function, *args)
+
+
 def _resolved(function: np.ufunc, *args: Any) -> np.dtype:
     """Return the dtype of the result, as NumPy resolves it."""
-    return function.resolve_dtypes((*[getattr(arg, "dtype", type(arg)) for arg in args], None))[-1]
+    kinds = [np.dtype(bool) if type(arg) is bool else getattr(arg, "dtype", type(arg)) for arg in args]
+    return function.resolve_dtypes((*kinds, None))[-1]
 
 
 def linear(
@@ -287,7 +339,9 @@ def linear(
     """Add the row of an op that is linear in its linear arguments together. Its forward rule is itself."""
 
     def jvp(out, args, tangents, **static):
-        places = range(len(args)) if op.linear_in is None else op.linear_in
+        if linear_in == (0,):
+            return bind_like(out, op, (tangents[0], *args[1:]), static)
+        places = range(len(args)) if linear_in is None else linear_in
         moved = list(args)
         for i in places:
             moved[i] = np.zeros(np.shape(args[i]), out.dtype) if tangents[i] is None else tangents[i]
@@ -312,15 +366,11 @@ def multilinear(
     """Add the row of an op that is linear in each of its linear arguments (a product): Leibniz' rule."""
 
     def jvp(out, args, tangents, **static):
-        terms = [
-            bind_like(out, op, (*args[:i], tangent, *args[i + 1 :]), static)
-            for i, tangent in enumerate(tangents)
-            if tangent is not None
-        ]
-        if len(terms) == 1:
-            return terms[0]
-        pairs = [part for term in terms for part in (1, term)]
-        return weighted_sum(*pairs, shape=out.shape, dtype=out.dtype)
+        pairs: tuple = ()
+        for i, tangent in enumerate(tangents):
+            if tangent is not None:
+                pairs += (1, bind_like(out, op, (*args[:i], tangent, *args[i + 1 :]), static))
+        return pairs[1] if len(pairs) == 2 else tangent_of(out, pairs)
 
     op = Op(name, Kind.MULTILINEAR, value, jvp, transpose, None, batch, shape, linear_in=linear_in, expand=expand)
     op.samples = samples

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from mixgrad.core.bind import Traced
+from mixgrad.core.bind import Traced, bind_like
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.core.op import Kind
 from mixgrad.rules.row import Sample, align, constant, linear
@@ -17,10 +17,10 @@ from mixgrad.rules.row import Sample, align, constant, linear
 def unbroadcast(x, shape):
     """Sum `x` over the axes along which an array of `shape` was broadcast: the transpose of broadcasting."""
     added = x.ndim - len(shape)
-    if added:
-        x = x.sum(axis=tuple(range(added)))
+    if added > 0:
+        x = np.add.reduce(x, axis=tuple(range(added)) if shape else None)
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and x.shape[i] != 1)
-    return x.sum(axis=stretched, keepdims=True) if stretched else x
+    return np.add.reduce(x, axis=stretched, keepdims=True) if stretched else x
 
 
 def stretch(args, batched):
@@ -33,7 +33,7 @@ def stretch(args, batched):
 
 reshape = linear(
     "reshape",
-    lambda x, *, shape: np.reshape(x, shape),
+    lambda x, *, shape: x.reshape(shape),
     lambda out_bar, args, i, *, shape: reshape(out_bar, shape=args[0].shape),
     lambda args, batched, *, shape: reshape(args[0], shape=(len(args[0]), *shape)),
     lambda x, *, shape: shape,
@@ -90,6 +90,11 @@ def _where_transpose(out_bar, args, i):
     return where(condition, out_bar, zero) if i == 1 else where(condition, zero, out_bar)
 
 
+def _where_jvp(out, args, tangents):
+    zero = np.zeros((), out.dtype)
+    return bind_like(out, where, (args[0], *[zero if tangent is None else tangent for tangent in tangents[1:]]), {})
+
+
 def _where_batch(args, batched):
     ndim = max(np.ndim(arg) - flag for arg, flag in zip(args, batched))
     return where(*[align(arg, ndim) if flag else arg for arg, flag in zip(args, batched)])
@@ -108,6 +113,8 @@ where = linear(
         Sample((np.array([True, False, True]), (2, 3), ())),
     ),
 )
+
+where.jvp = _where_jvp  # a zero of shape () serves where an argument does not vary
 
 astype = linear(
     "astype",
@@ -139,7 +146,7 @@ cumsum = linear(
 @numpy_function(np.reshape)
 def _reshape(a, shape=None, order="C", *, newshape=None, copy=None):
     shape = newshape if shape is None else shape
-    shape = (operator.index(shape),) if np.ndim(shape) == 0 else tuple(operator.index(n) for n in shape)
+    shape = tuple(map(operator.index, shape)) if isinstance(shape, (tuple, list)) else _lengths(shape)
     if order == "F":
         return _transpose(_reshape(_transpose(a), shape[::-1]))
     if -1 in shape:
@@ -148,6 +155,10 @@ def _reshape(a, shape=None, order="C", *, newshape=None, copy=None):
             raise ValueError(f"cannot reshape array of size {a.size} into shape {shape}")
         shape = tuple(a.size // known if n == -1 else n for n in shape)
     return a if shape == a.shape else reshape(a, shape=shape)
+
+
+def _lengths(shape):
+    return (operator.index(shape),) if np.ndim(shape) == 0 else tuple(map(operator.index, shape))
 
 
 @numpy_function(np.ravel)
@@ -297,11 +308,25 @@ def _split(ary, indices_or_sections, axis=0):
 def _where(condition, x=None, y=None):
     if x is None:
         return np.nonzero(condition)
-    condition, x, y = (
-        as_array(condition),
-        *(as_array(part) if isinstance(part, (list, tuple)) else part for part in (x, y)),
-    )
-    return where(condition if condition.dtype == bool else condition != 0, x, y)
+    condition = np.bool_(condition) if type(condition) is bool else as_array(condition)
+    if isinstance(x, (list, tuple)):
+        x = as_array(x)
+    if isinstance(y, (list, tuple)):
+        y = as_array(y)
+    if condition.dtype.kind != "b":
+        condition = condition != 0
+    if type(condition) is np.bool_:  # one number decides
+        chosen, other = (x, y) if condition else (y, x)
+        if isinstance(chosen, Traced) and _adds_nothing(other, chosen):
+            return chosen
+    return where(condition, x, y)
+
+
+def _adds_nothing(other, chosen):
+    """Whether shape and dtype of `chosen` stay as they are where it meets `other`."""
+    if type(other) in (int, float):
+        return chosen.dtype.kind in "fc"
+    return np.shape(other) == chosen.shape and getattr(other, "dtype", None) == chosen.dtype
 
 
 @numpy_function(np.astype)

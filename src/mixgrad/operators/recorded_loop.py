@@ -1,0 +1,353 @@
+"""A loop of rewritten code as one equation: its body is recorded once, whatever the number of steps.
+
+What the loop carries from step to step is found out by recording the body: first with what the variables hold before
+the loop, then again for as long as a step leaves other types, or other arrays, than it has met.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mixgrad._errors import StagingError
+from mixgrad.core.bind import Traced
+from mixgrad.core.program import Program
+from mixgrad.modes.mutable import Mutable, assignable
+from mixgrad.modes.trace import Staged, close
+from mixgrad.operators.branches import maybe, truth
+from mixgrad.operators.sequences import Sequence
+from mixgrad.operators.state import (
+    Recording,
+    State,
+    Undefined,
+    arrays_in,
+    cast,
+    differs,
+    is_number,
+    is_weak,
+    leaves_of,
+    shared_array,
+    type_of,
+)
+from mixgrad.rules.control import loop
+
+_STEP = "before the loop and after a step"
+
+
+@dataclasses.dataclass
+class _Name:
+    """A variable that the loop may change: its leaves before the first step."""
+
+    name: str
+    value: Any
+    leaves: list
+    structure: Any
+
+
+class _Again(Exception):
+    """The body has shown that the carried values have other types, or are other arrays, than assumed: record again."""
+
+
+class RecordedLoop:
+    """The recording of one loop.
+
+    Parameters
+    ----------
+    state : State
+        The variables.
+    test : callable or None
+        Whether to make another step.
+    body : callable
+        Takes an element of `items`, if there are any.
+    items : Sequence or None
+    certain : bool
+        Whether there is a first step.
+    target : str
+        The variable that the elements are assigned to, if it is a single one.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        test: Callable | None,
+        body: Callable,
+        items: Sequence | None,
+        certain: bool,
+        target: str = "",
+    ) -> None:
+        self.state = state
+        self.test = test
+        self.body = body
+        self.items = items
+        self.certain = certain
+        self.target = target
+        self.values = list(state.get())
+        self.names = [_Name(n, v, *leaves_of(v)) for n, v in zip(state.names[: state.changed], self.values)]
+        leaves = [leaf for name in self.names for leaf in name.leaves]
+        # Arrays whose elements change, as a first guess those of the variables that may change; and arrays in whose
+        # place a variable has another one after each step.
+        self.written: dict[int, Mutable] = {id(array): array for array in arrays_in(leaves)}
+        self.rebound: dict[int, Mutable] = {}
+        self.read_only: set[int] = set()  # of those: where the other array belongs to a variable that this would miss
+        self.types: dict[tuple[int, int], tuple] = {}  # (variable, leaf): shape and dtype that the loop carries
+        for i, name in enumerate(self.names):
+            for j, leaf in enumerate(name.leaves):
+                if is_number(leaf) and type(leaf) is not Mutable:
+                    self.types[i, j] = type_of(leaf)
+        # Those that are numbers of Python before the loop and after each step.
+        self.weak = {(i, j) for i, j in self.types if is_weak(self.names[i].leaves[j])}
+        self.fresh: dict[tuple[int, int], tuple] = {}  # first assigned in the body
+
+    # Recording ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Record the loop, bind it, and give the variables their values."""
+        for _ in range(20):
+            try:
+                body, outputs = self._record_body()
+            except _Again:
+                continue
+            self._bind(body, outputs)
+            return
+        raise StagingError(f"line {self.state.line}: the types of the variables of this loop keep changing")
+
+    def _enter(self, recording: Recording) -> tuple[list, list, Any]:
+        """Return values and contents for one run on placeholders, and the counter."""
+        counter = None if self.items is None else recording.placeholder(np.int64(0), weak=True)
+        values = list(self.values)
+        for i, name in enumerate(self.names):
+            leaves = list(name.leaves)
+            for j in range(len(leaves)):
+                if (i, j) in self.types:
+                    shape, dtype = self.types[i, j]
+                    leaves[j] = recording.placeholder(np.broadcast_to(np.zeros((), dtype), shape), (i, j) in self.weak)
+            values[i] = name.structure.unflatten(leaves)
+        contents = [(array, recording.placeholder(array.content)) for array in self.written.values()]
+        known = {
+            key: assignable(recording.placeholder(array), self._refusal(key in self.read_only))
+            for key, array in self.rebound.items()
+        }
+        self.fresh_arrays = {id(array) for array in known.values()}
+        if known:
+            values = [_replaced(value, known) for value in values]
+        for shape, dtype in self.fresh.values():
+            recording.placeholder(np.broadcast_to(np.zeros((), dtype), shape))
+        self.entered = [leaves_of(value)[0] for value in values]  # now: the block may change lists in place
+        return values, contents, counter
+
+    def _refusal(self, shared: bool) -> str:
+        return shared_array("an array", self.state, "how often a loop has run") if shared else ""
+
+    def _record_body(self) -> tuple[Recording, list]:
+        recording = Recording(self.state)
+        self.born = recording.born
+        self.aliased: set[int] = set()
+        self.unchanged: set[tuple[int, int]] = set()
+        values, contents, counter = self._enter(recording)
+        self._item: Any = None
+
+        def body() -> Any:
+            if self.items is None:
+                self.body()
+                return None
+            self._item = self.items.at(counter)
+            self.body(self._item)
+            return counter + 1
+
+        certain = self.test is None and self.certain
+        with contextlib.nullcontext() if certain else maybe():
+            recording.run(body, values, contents, certain)
+        return recording, self._outputs(recording, contents, counter)
+
+    # What the body has left -----------------------------------------------------------------------------------------
+
+    def _outputs(self, recording: Recording, contents: list, counter: Any) -> list:
+        """Return the carried values after a step, in the order of the placeholders; or ask for another recording."""
+        again = False
+        for key, (array, _) in recording.contents.items():
+            if key not in self.written:
+                self.written[key] = array
+                again = True
+        outputs: list = [] if counter is None else [(recording.result, np.dtype(np.int64))]
+        fresh: dict[tuple[int, int], tuple] = {}
+        late: list = []
+        for i, name in enumerate(self.names):
+            after = recording.values[i]
+            if isinstance(name.value, Undefined):
+                self._new_variable(i, name, after, fresh, late)
+                continue
+            leaves, structure = leaves_of(after)
+            if structure != name.structure:
+                raise differs(self.state, name.name, name.value, after, _STEP)
+            for j, (leaf, was) in enumerate(zip(leaves, self.entered[i])):
+                again |= self._leaf(i, j, name, leaf, was, outputs)
+        if not again and self.aliased != self.read_only:
+            self.read_only = self.aliased
+            again = True
+        if again or fresh != self.fresh:
+            self.fresh = fresh
+            self._drop_replaced_arrays(recording)
+            raise _Again
+        for array, content in contents:
+            end = recording.contents.get(id(array), (array, content))[1]
+            outputs.append((end, array.dtype))
+        outputs += [(self._replacement(array, recording), array.dtype) for array in self.rebound.values()]
+        return outputs + late
+
+    def _drop_replaced_arrays(self, recording: Recording) -> None:
+        """Carry what variables hold, not the arrays that they held before, of which nothing is left after a step."""
+        for array in self.rebound.values():
+            if id(array.base) in self.written:
+                if id(array.base) in recording.contents:
+                    raise StagingError(
+                        f"line {self.state.line}: an array is written to in this loop, and replaced by another one"
+                    )
+                del self.written[id(array.base)]
+
+    def _leaf(self, i: int, j: int, name: _Name, leaf: Any, was: Any, outputs: list) -> bool:
+        """Look at one leaf of a variable after a step; return whether to record again."""
+        before = name.leaves[j]
+        if type(before) is Mutable:
+            if leaf is was:
+                return False
+            if type(leaf) is not Mutable or leaf.shape != before.shape:
+                raise differs(self.state, name.name, before, leaf, _STEP)
+            shared = before.base is not before or leaf.base is not leaf
+            if shared or (leaf.born <= self.born and id(leaf) not in self.fresh_arrays):
+                self.aliased.add(id(before))
+            again = id(before) not in self.rebound
+            self.rebound[id(before)] = before
+            return again
+        if (i, j) not in self.types:
+            if leaf is was or (type(leaf) is type(was) and not is_number(leaf) and leaf == was):
+                return False
+            raise differs(self.state, name.name, before, leaf, _STEP)
+        if not is_number(leaf):
+            raise differs(self.state, name.name, before, leaf, _STEP)
+        if (i, j) in self.weak and not is_weak(leaf):
+            self.weak.discard((i, j))
+            self.types[i, j] = type_of(leaf)
+            return True
+        shape, dtype = self.types[i, j]
+        new_shape, new_dtype = type_of(leaf)
+        new_dtype = np.result_type(dtype, leaf.dtype if hasattr(leaf, "dtype") else leaf)
+        if new_shape != shape and (shape != () or isinstance(before, Traced) or not self.certain):
+            raise differs(self.state, name.name, before, leaf, _STEP)
+        if leaf is was:
+            self.unchanged.add((i, j))
+        self.types[i, j] = new_shape, new_dtype
+        outputs.append((leaf.lend() if type(leaf) is Mutable else leaf, new_dtype))
+        return new_dtype != dtype or new_shape != shape
+
+    def _new_variable(self, i: int, name: _Name, after: Any, fresh: dict, late: list) -> None:
+        """Carry a variable that the body assigns first, if there is certainly a step that does."""
+        if isinstance(after, Undefined) or not (self.certain or name.name.startswith("_mg_")):
+            return
+        if name.name == self.target and self.test is None and after is self._item:
+            return
+        leaves, _ = leaves_of(after)
+        for j, leaf in enumerate(leaves):
+            if is_number(leaf):
+                fresh[i, j] = type_of(leaf)
+                late.append((leaf.lend() if type(leaf) is Mutable else leaf, type_of(leaf)[1]))
+
+    def _replacement(self, array: Mutable, recording: Recording) -> Any:
+        """Return what is in the place of an array after a step."""
+        for i, name in enumerate(self.names):
+            for leaf, after in zip(name.leaves, leaves_of(recording.values[i])[0]):
+                if leaf is array:
+                    return after.lend()
+        raise StagingError(f"line {self.state.line}: an array is replaced in this loop that no variable holds")
+
+    # Binding --------------------------------------------------------------------------------------------------------
+
+    def _bind(self, recording: Recording, outputs: list) -> None:
+        programs = [recording.program(outputs, "body")]
+        length = None
+        if self.test is None and self.items is not None and self.items.known:
+            length = len(self.items)
+        else:
+            programs.append(self._record_test())
+        (body, *test), consts = close(programs)
+        results = loop(
+            *consts, *self._inits(), test=test[0] if test else None, body=body, consts=len(consts),
+            carry=len(recording.inputs), length=length, reverse=False,
+        )  # fmt: skip
+        self._restore(list(results), recording)
+
+    def _inits(self) -> list:
+        inits: list = [] if self.items is None else [np.int64(0)]
+        for (i, j), (shape, dtype) in self.types.items():
+            value = cast(self.names[i].leaves[j], dtype)
+            inits.append(value if np.shape(value) == shape else np.broadcast_to(value, shape))
+        inits += [array.content for array in (*self.written.values(), *self.rebound.values())]
+        inits += [np.zeros(shape, dtype)[()] for shape, dtype in self.fresh.values()]
+        return inits
+
+    def _record_test(self) -> Program:
+        recording = Recording(self.state)
+        values, contents, counter = self._enter(recording)
+
+        def test() -> Any:
+            go = True if self.test is None else self.test()
+            if self.items is not None:
+                more = counter < self.items.length
+                go = more if go is True else np.logical_and(more, go)
+            return truth(go) if isinstance(go, Traced) else np.bool_(bool(go))
+
+        with maybe():
+            recording.run(test, values, contents)
+        return recording.program([(recording.result, np.dtype(bool))], "test")
+
+    def _restore(self, results: list, recording: Recording) -> None:
+        """Give the variables and arrays their values after the loop."""
+        rest = iter(results if self.items is None else results[1:])
+        values = list(self.values)
+        carried = {place: next(rest) for place in self.types}
+        for array in self.written.values():
+            array.content = next(rest)
+        known = {key: assignable(next(rest)) for key in self.rebound}
+        new = {place: next(rest) for place in self.fresh}
+        for i, name in enumerate(self.names):
+            if isinstance(name.value, Undefined):
+                values[i] = self._after(i, name, recording, new)
+            else:
+                leaves = list(name.leaves)
+                for j, after in enumerate(leaves_of(recording.values[i])[0]):
+                    if (i, j) in carried and (i, j) not in self.unchanged:
+                        leaves[j] = self._put_back(carried[i, j], after)
+                        if (i, j) in self.weak and type(leaves[j]) is Staged:
+                            leaves[j].weak = True
+                values[i] = name.structure.unflatten(leaves)
+        if known:
+            values = [_replaced(value, known) for value in values]
+        self.state.set(values)
+
+    def _after(self, i: int, name: _Name, recording: Recording, new: dict) -> Any:
+        """Return the value of a variable that the loop has assigned first."""
+        after = recording.values[i]
+        known = self.test is None and self.items is not None and self.items.known
+        if known and name.name == self.target and after is self._item:
+            return self.items.last()  # type: ignore[union-attr]
+        if isinstance(after, Undefined):
+            return name.value
+        if not (self.certain or name.name.startswith("_mg_")):
+            return Undefined(name.name, f": the loop in line {self.state.line} assigns it, and may make no step")
+        leaves, structure = leaves_of(after)
+        for j, leaf in enumerate(leaves):
+            if (i, j) in new:
+                leaves[j] = self._put_back(new[i, j], leaf)
+        return structure.unflatten(leaves)
+
+    def _put_back(self, value: Any, like: Any) -> Any:
+        """Return a value of the loop as the body has left it: assignable if it was."""
+        return assignable(value, self._refusal(like.base is not like)) if type(like) is Mutable else value
+
+
+def _replaced(value: Any, arrays: dict[int, Mutable]) -> Any:
+    leaves, structure = leaves_of(value)
+    return structure.unflatten([arrays.get(id(leaf), leaf) if type(leaf) is Mutable else leaf for leaf in leaves])

@@ -1,0 +1,1 @@
+"""How a program is written in Python: expressions, the spelling of each row, statements, and helpers for them."""
