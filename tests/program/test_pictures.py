@@ -20,8 +20,8 @@ from mixgrad.program import to_svg
 from mixgrad.program.drawing import layers
 from mixgrad.program.drawing.graph import brief, graph_of, operation_text
 from mixgrad.program.drawing.layout import place
-from mixgrad.program.names import names_of
 from mixgrad.program.drawing.sweeps import numbers_of
+from mixgrad.program.names import names_of
 
 F64 = np.dtype(float)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mixgrad as mg
-from mixgrad._errors import BoxConversionError, UnsupportedError
+from mixgrad._errors import BoxConversionError
 
 from .calls import Call, check_batch, check_derivatives, check_taylor, check_value, is_smooth, parts_of
 from .cases import FLOAT32, FLOAT64

@@ -87,6 +87,8 @@ def _judge(function: types.FunctionType, foreign: Callable) -> _Verdict:
                 else:
                     objects.append(value)
                     _judge_value(value, verdict, foreign)
+        elif kind == "IMPORT_NAME":
+            verdict.needed = True
         elif kind in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
             verdict.needed |= name in _MAKE_OR_WRITE
             if before is _MISSING:
