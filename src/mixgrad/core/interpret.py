@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mixgrad._errors import ShapeError
-from mixgrad.core.bind import bind
+from mixgrad.core.bind import Traced, bind
+from mixgrad.core.naming import name_value
 from mixgrad.core.program import Program, Var, fits, remembered
 
 
@@ -40,7 +41,7 @@ def interpret(program: Program, *args: Any) -> tuple:
         operands = [values[id(arg)] if isinstance(arg, Var) else arg for arg in equation.args]
         result = bind(equation.op, *operands, **equation.static)
         for out, value in zip(equation.outs, result if equation.op.multiple else (result,)):
-            values[id(out)] = value
+            values[id(out)] = name_value(value, out.name) if out.name and isinstance(value, Traced) else value
     return tuple(values[id(output)] if isinstance(output, Var) else output for output in program.outputs)
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import mixgrad.operators as operators
 from mixgrad._errors import StagingError
 from mixgrad.core.bind import Traced
+from mixgrad.core.naming import name_value
 from mixgrad.modes.creation import CREATORS, creation
 from mixgrad.modes.mutable import Mutable, assignable, mutable_run
-from mixgrad.modes.naming import name_value
 from mixgrad.modes.trace import is_staging
 from mixgrad.operators import sequences
 from mixgrad.operators.branches import truth, undecided

@@ -15,6 +15,7 @@ import numpy as np
 
 from mixgrad._errors import StagingError
 from mixgrad.core.bind import Traced
+from mixgrad.core.naming import name_value
 from mixgrad.core.program import Program
 from mixgrad.modes.mutable import Mutable, assignable
 from mixgrad.modes.trace import Staged, close
@@ -124,20 +125,30 @@ class RecordedLoop:
             for j in range(len(leaves)):
                 if (i, j) in self.types:
                     shape, dtype = self.types[i, j]
-                    leaves[j] = recording.placeholder(np.broadcast_to(np.zeros((), dtype), shape), (i, j) in self.weak)
+                    leaves[j] = recording.placeholder(_zeros(shape, dtype), (i, j) in self.weak, _text_name(name.name))
             values[i] = name.structure.unflatten(leaves)
-        contents = [(array, recording.placeholder(array.content)) for array in self.written.values()]
+        contents = [
+            (array, recording.placeholder(array.content, name=self._name_of(array))) for array in self.written.values()
+        ]
         known = {
-            key: assignable(recording.placeholder(array), self._refusal(key in self.read_only))
+            key: assignable(
+                recording.placeholder(array, name=self._name_of(array)), self._refusal(key in self.read_only)
+            )
             for key, array in self.rebound.items()
         }
         self.fresh_arrays = {id(array) for array in known.values()}
         if known:
             values = [_replaced(value, known) for value in values]
-        for shape, dtype in self.fresh.values():
-            recording.placeholder(np.broadcast_to(np.zeros((), dtype), shape))
+        for (i, _), (shape, dtype) in self.fresh.items():
+            recording.placeholder(_zeros(shape, dtype), name=_text_name(self.names[i].name))
         self.entered = [leaves_of(value)[0] for value in values]  # now: the block may change lists in place
         return values, contents, counter
+
+    def _name_of(self, array: Mutable) -> str:
+        """Return the variable that an array is in."""
+        found = [name.name for name in self.names for leaf in name.leaves if type(leaf) is Mutable]
+        bases = [leaf.base for name in self.names for leaf in name.leaves if type(leaf) is Mutable]
+        return next((_text_name(name) for name, base in zip(found, bases) if base is array.base), "")
 
     def _refusal(self, shared: bool) -> str:
         return shared_array("an array", self.state, "how often a loop has run") if shared else ""
@@ -305,6 +316,9 @@ class RecordedLoop:
 
     def _restore(self, results: list, recording: Recording) -> None:
         """Give the variables and arrays their values after the loop."""
+        for result, box in zip(results, recording.inputs):
+            if box.var.name:
+                name_value(result, box.var.name)
         rest = iter(results if self.items is None else results[1:])
         values = list(self.values)
         carried = {place: next(rest) for place in self.types}
@@ -346,6 +360,15 @@ class RecordedLoop:
     def _put_back(self, value: Any, like: Any) -> Any:
         """Return a value of the loop as the body has left it: assignable if it was."""
         return assignable(value, self._refusal(like.base is not like)) if type(like) is Mutable else value
+
+
+def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
+def _text_name(name: str) -> str:
+    """Return a name for the text of programs; flags that the rewriting has added have none."""
+    return "" if name.startswith("_mg_") else name.replace(".", "_")
 
 
 def _replaced(value: Any, arrays: dict[int, Mutable]) -> Any:

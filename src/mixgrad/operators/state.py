@@ -175,9 +175,9 @@ class Recording:
         self.values: tuple = ()
         self.contents: dict[int, tuple[Mutable, Any]] = {}
 
-    def placeholder(self, like: Any, weak: bool = False) -> Staged:
-        """Return a new placeholder for a number or an array."""
-        box = Staged(self.staging, Var(*type_of(like), name_of(like)), weak)
+    def placeholder(self, like: Any, weak: bool = False, name: str = "") -> Staged:
+        """Return a new placeholder for a number or an array; it is called `name`, or as what it stands for."""
+        box = Staged(self.staging, Var(*type_of(like), name or name_of(like)), weak)
         self.inputs.append(box)
         return box
 
