@@ -7,6 +7,8 @@ import pytest
 
 import mixgrad as mg
 
+from .pages import expected, run_page
+
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "mixgrad"
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
@@ -52,6 +54,15 @@ def test_documents_name_what_exists(document):
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?m)(?:`|^)make ([a-z]+)", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+
+
+@pytest.mark.parametrize("page", ["programs.md", "loops.md"])
+def test_pages_show_what_their_code_prints(page, tmp_path):
+    text = (ROOT / "docs" / page).read_text()
+    for shown, printed in zip(expected(text), run_page(text, tmp_path), strict=True):
+        assert shown.rstrip() == printed.rstrip()
+    for picture in tmp_path.glob("*.svg"):
+        assert picture.read_text() == (ROOT / "docs" / "pictures" / picture.name).read_text()
 
 
 def test_the_example_of_the_readme_runs():
