@@ -65,12 +65,10 @@ def test_pages_show_what_their_code_prints(page, tmp_path):
         assert picture.read_text() == (ROOT / "docs" / "pictures" / picture.name).read_text()
 
 
-def test_the_example_of_the_readme_runs():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) >= 2
-    names = {}
-    for block in blocks:
-        exec(block, names)
+def test_the_example_of_the_readme_runs(tmp_path):
+    text = (ROOT / "README.md").read_text()
+    assert len(expected(text)) >= 3
+    run_page(text, tmp_path)
 
 
 def test_the_examples_of_docstrings_run():
