@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+_DEEPEST = 20
 RETURNED, VALUE = "_mg_returned", "_mg_value"
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _LOOPS = (ast.For, ast.While)
@@ -53,11 +54,14 @@ class _Lowering:
 
     def __init__(self) -> None:
         self.loops = 0
+        self.depth = 0
 
     def block(self, statements: Sequence[ast.stmt], loop: _Loop | None, tail: bool) -> list[ast.stmt]:
         """Lower a block; `tail` says that nothing follows it in the body of its loop."""
         out: list[ast.stmt] = []
         for position, statement in enumerate(statements):
+            if self.depth > _DEEPEST:
+                return out + self.flat(statements[position:], loop)
             rest = list(statements[position + 1 :])
             if isinstance(statement, (ast.Return, ast.Break, ast.Continue)):
                 return out + self.jump(statement, loop, tail)
@@ -67,13 +71,27 @@ class _Lowering:
                 elif _always_jumps(statement.orelse):
                     statement.body, rest = statement.body + rest, []
             flags = _flags(statement, loop)
+            self.depth += 1
             out += self.statement(statement, loop, tail and not rest)
-            if not rest:
+            if flags and rest:
+                out.append(_unless(flags, self.block(rest, loop, tail)))
+            self.depth -= 1
+            if flags or not rest:
                 return out
-            if flags:
-                test = ast.UnaryOp(ast.Not(), _any_of(flags))
-                guarded = ast.If(test, self.block(rest, loop, tail), [])
-                return [*out, ast.copy_location(guarded, rest[0])]
+        return out
+
+    def flat(self, statements: Sequence[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+        """Lower a block with a guard before each statement: hundreds of jumps must not become hundreds of levels."""
+        out: list[ast.stmt] = []
+        raised: list[str] = []
+        for statement in statements:
+            flags = _flags(statement, loop)
+            jumps = isinstance(statement, (ast.Return, ast.Break, ast.Continue))
+            depth, self.depth = self.depth, 0
+            lowered = self.jump(statement, loop, False) if jumps else self.statement(statement, loop, False)
+            self.depth = depth
+            out += [_unless(raised, lowered)] if raised else lowered
+            raised += [flag for flag in flags if flag not in raised]
         return out
 
     def jump(self, statement: ast.stmt, loop: _Loop | None, tail: bool) -> list[ast.stmt]:
@@ -121,11 +139,15 @@ class _Lowering:
             body.insert(0, assign(loop.continued, false, statement))
         after = self.block(statement.orelse, outer, tail) if statement.orelse else []
         if after and flags:
-            test = ast.UnaryOp(ast.Not(), _any_of(flags))
-            after = [ast.copy_location(ast.If(test, after, []), after[0])]
+            after = [_unless(flags, after)]
         statement.body, statement.orelse = body, []
         statement.mg_flags = flags  # type: ignore[union-attr]
         return [*before, statement, *after]
+
+
+def _unless(flags: Sequence[str], block: list[ast.stmt]) -> ast.stmt:
+    test = ast.UnaryOp(ast.Not(), _any_of(flags))
+    return ast.copy_location(ast.If(test, block, []), block[0])
 
 
 def _any_of(flags: Sequence[str]) -> ast.expr:
