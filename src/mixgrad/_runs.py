@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from mixgrad._arguments import Inputs
-from mixgrad._errors import BoxConversionError, DerivativeError, ShapeError
+from mixgrad._errors import DerivativeError, ShapeError
 from mixgrad._tree import Structure, flatten, map_leaves
 from mixgrad.core.bind import Traced
 from mixgrad.modes.dual import Dual, DualTrace
 from mixgrad.modes.tape import Tape, TapeTrace
-from mixgrad.operators.run import run as run_rewritten
+from mixgrad.operators.run import run
 
 
 def size_of(x: Any) -> int:
@@ -94,17 +94,6 @@ def run_recorded(
 
 def _kind_of(result: Any) -> str:
     return f"an array of shape {result.shape}" if isinstance(result, Traced) else type(result).__name__
-
-
-def run(fun: Callable, args: Sequence[Any], kwargs: dict) -> Any:
-    """Call the user's function, rewritten where that is needed."""
-    try:
-        return run_rewritten(fun, args, kwargs)
-    except ValueError as error:
-        # y[i] = x on a plain array: NumPy hides our advice behind "setting an array element with a sequence".
-        if isinstance(error.__cause__, BoxConversionError):
-            raise BoxConversionError(str(error.__cause__)).with_traceback(error.__traceback__) from None
-        raise
 
 
 def take_apart(result: Any, has_aux: bool, what: str, fun: Callable) -> tuple[list, Structure, Any]:
