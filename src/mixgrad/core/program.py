@@ -10,7 +10,7 @@ import functools
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,6 +90,14 @@ class Program:
 
     def __len__(self) -> int:
         return len(self.equations)
+
+    if TYPE_CHECKING:  # what `mixgrad.program` gives to programs, two floors above: for editors and type checkers
+        # ruff: noqa: D102
+
+        def to_python(self, strict: bool = False, summary: str = "") -> str: ...
+        def to_dot(self, *args: Any, sweep: Any = None, **options: Any) -> str: ...
+        def to_svg(self, *args: Any, sweep: Any = None, **options: Any) -> str: ...
+        def show(self, *args: Any, sweep: Any = None, **options: Any) -> Any: ...
 
 
 def remembered(function: Callable) -> Callable:
