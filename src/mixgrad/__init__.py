@@ -16,7 +16,8 @@ _HOMES = {
         "taylor", "nth_derivative",
         "stop_gradient",
     ),
-    "mixgrad.custom": ("custom_jvp", "custom_vjp", "checkpoint"),
+    "mixgrad.custom": ("custom_jvp", "custom_vjp"),
+    "mixgrad.recomputation": ("checkpoint",),
     "mixgrad.control_flow": ("cond", "while_loop", "scan", "fori_loop"),
     "mixgrad.linter": ("explain",),
     "mixgrad.staging": ("trace",),
@@ -52,7 +53,6 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.control_flow import fori_loop as fori_loop
     from mixgrad.control_flow import scan as scan
     from mixgrad.control_flow import while_loop as while_loop
-    from mixgrad.custom import checkpoint as checkpoint
     from mixgrad.custom import custom_jvp as custom_jvp
     from mixgrad.custom import custom_vjp as custom_vjp
     from mixgrad.derivatives import grad as grad
@@ -71,6 +71,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.derivatives import vmap as vmap
     from mixgrad.linter import explain as explain
     from mixgrad.mixture import GaussianMixture as GaussianMixture
+    from mixgrad.recomputation import checkpoint as checkpoint
     from mixgrad.rules.linalg import solve_triangular as solve_triangular
     from mixgrad.rules.reduction import logsumexp as logsumexp
     from mixgrad.program.simplify import simplify as simplify

@@ -279,11 +279,20 @@ class Carry:
         return common
 
     def bind(
-        self, hoisted: list, xs: Sequence[Any], test: Program | None, body: Program, length: int | None, reverse: bool
+        self,
+        hoisted: list,
+        xs: Sequence[Any],
+        test: Program | None,
+        body: Program,
+        length: int | None,
+        reverse: bool,
+        memory: int | None,
     ) -> list:
         """Bind the loop."""
         init = [_cast(leaf, var.dtype) for leaf, var in zip(self.leaves, self.templates)]
         static = {"test": test, "body": body, "consts": len(hoisted), "carry": len(init)}
+        if memory is not None:
+            static["memory"] = memory
         return list(control.loop(*hoisted, *init, *xs, **static, length=length, reverse=reverse))
 
 

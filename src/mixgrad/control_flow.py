@@ -32,6 +32,7 @@ from mixgrad._errors import ShapeError
 from mixgrad._runs import run
 from mixgrad._tree import Structure, flatten
 from mixgrad.core.program import Var
+from mixgrad.modes.budget import budget_of
 from mixgrad.modes.trace import close, is_staging, record_body, typed
 from mixgrad.rules import control
 
@@ -90,10 +91,8 @@ def cond(pred: Any, true_fun: Callable, false_fun: Callable, *operands: Any) -> 
     return yes.structure.unflatten(list(outs))
 
 
-def while_loop(cond_fun: Callable, body_fun: Callable, init: Any) -> Any:
+def while_loop(cond_fun: Callable, body_fun: Callable, init: Any, memory: int | None = None) -> Any:
     """Return the last state of ``while cond_fun(state): state = body_fun(state)``, beginning with `init`.
-
-    Reverse mode keeps what each step needs, in memory proportional to the number of steps.
 
     Parameters
     ----------
@@ -102,11 +101,28 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init: Any) -> Any:
     body_fun : callable
         ``body_fun(state)`` returns the next state, of the same containers, shapes and dtypes.
     init : array, number or container
+    memory : int, optional
+        How many states reverse mode may keep at a time, at least 1: see Notes.
 
     Raises
     ------
     ShapeError
         If `body_fun` returns other containers, shapes or dtypes than it is given.
+    ValueError
+        If `memory` is not an integer, at least 1.
+
+    Notes
+    -----
+    Reverse mode keeps what each step needs, in memory proportional to the number of steps. With ``memory=k`` it keeps
+    at most k states, and computes the others again from these, in the order that takes the fewest steps (A. Griewank
+    and A. Walther, Algorithm 799: revolve, ACM Transactions on Mathematical Software 26, 2000). If there are n steps,
+    and ``binomial(k + r - 1, k) < n <= binomial(k + r, k)``, that takes ``r n - binomial(k + r, k + 1)`` steps forward,
+    none of them more than r times, and n steps with their derivatives: r is 3 for 1000 steps and ``memory=20``. A loop
+    whose number of steps is not known is run once more, to count them.
+
+    The function is then recorded, as by `mg.trace`, even where values are known; so it cannot ask for them. Forward
+    over reverse mode (`mg.hessian`, `mg.hvp`) is bounded, too. Reverse over reverse mode is right, but keeps all states
+    of the backward sweep that it differentiates.
 
     Examples
     --------
@@ -115,6 +131,9 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init: Any) -> Any:
     >>> round(float(mg.grad(root)(2.0)), 9)
     0.353553391
     """
+    memory = budget_of(memory, "while_loop")
+    if memory is not None:
+        return _record_while(cond_fun, body_fun, init, memory)
     state, structure = init, None
     while not any_staged(state):
         going = truth(run(cond_fun, (state,), {}), "while_loop: what cond_fun returns")
@@ -128,10 +147,17 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init: Any) -> Any:
         if is_staging() and any_staged(new):
             break
         state = new
-    return _record_while(cond_fun, body_fun, state)
+    return _record_while(cond_fun, body_fun, state, None)
 
 
-def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False) -> tuple[Any, Any]:
+def scan(
+    f: Callable,
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    memory: int | None = None,
+) -> tuple[Any, Any]:
     """Run ``carry, y = f(carry, x)`` over the slices of `xs`; return the last carry and all ys.
 
     Parameters
@@ -146,6 +172,8 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
         The number of steps; needed if there are no xs.
     reverse : bool
         From the last slice to the first. The ys lie as the xs do.
+    memory : int, optional
+        How many carries reverse mode may keep at a time, at least 1: see the notes of `while_loop`.
 
     Returns
     -------
@@ -157,6 +185,8 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
     ------
     ShapeError
         If lengths differ, or `f` returns other containers, shapes or dtypes than it is given.
+    ValueError
+        If `memory` is not an integer, at least 1.
 
     Examples
     --------
@@ -166,8 +196,9 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
     """
     leaves, structure = leaves_of(xs)
     count = _length(leaves, structure, length)
-    if count == 0 or is_staging() or any_staged((init, leaves)):
-        return _record_scan(f, init, leaves, structure, count, reverse)
+    memory = budget_of(memory, "scan")
+    if memory is not None or count == 0 or is_staging() or any_staged((init, leaves)):
+        return _record_scan(f, init, leaves, structure, count, reverse, memory)
     carry, stacks, kind = init, [], None
     for step in range(count - 1, -1, -1) if reverse else range(count):
         carry, parts, kind = _scan_step(f, carry, structure.unflatten([leaf[step] for leaf in leaves]), kind)
@@ -177,7 +208,7 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
     return carry, kind.unflatten(stacked)
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any) -> Any:
+def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any, memory: int | None = None) -> Any:
     """Return the last state of ``for i in range(lower, upper): state = body_fun(i, state)``, beginning with `init`.
 
     Parameters
@@ -186,11 +217,15 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any) -> Any:
     body_fun : callable
         ``body_fun(i, state)`` returns the next state, of the same containers, shapes and dtypes.
     init : array, number or container
+    memory : int, optional
+        How many states reverse mode may keep at a time, at least 1: see the notes of `while_loop`.
 
     Raises
     ------
     ShapeError
         If `body_fun` returns other containers, shapes or dtypes than it is given.
+    ValueError
+        If `memory` is not an integer, at least 1.
 
     Examples
     --------
@@ -198,10 +233,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any) -> Any:
     >>> mg.fori_loop(0, 3, lambda i, x: x * x + i, 2)
     291
     """
+    memory = budget_of(memory, "fori_loop")
     known = is_known(lower) and is_known(upper)
     if known:
         lower, upper = operator.index(plain(lower)), operator.index(plain(upper))
-        if not is_staging() and not any_staged(init):
+        if memory is None and not is_staging() and not any_staged(init):
             state = init
             for i in range(lower, upper):
                 new = run(body_fun, (i, state), {})
@@ -209,13 +245,13 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any) -> Any:
                     check_structure(flatten(init)[1], flatten(new)[1], "fori_loop: body_fun")
                 state = new
             return state
-    return _record_fori(lower, upper, known, body_fun, init)
+    return _record_fori(lower, upper, known, body_fun, init, memory)
 
 
 # Recording ------------------------------------------------------------------------------------------------------------
 
 
-def _record_while(cond_fun: Callable, body_fun: Callable, init: Any) -> Any:
+def _record_while(cond_fun: Callable, body_fun: Callable, init: Any, memory: int | None) -> Any:
     carry = Carry(body_fun, init, "while_loop: body_fun")
     body = carry.record()
 
@@ -225,10 +261,10 @@ def _record_while(cond_fun: Callable, body_fun: Callable, init: Any) -> Any:
 
     test = record_body(going, carry.templates, "test")
     (test, body), hoisted = close([test, body])
-    return carry.structure.unflatten(carry.bind(hoisted, (), test, body, None, False))
+    return carry.structure.unflatten(carry.bind(hoisted, (), test, body, None, False, memory))
 
 
-def _record_fori(lower: Any, upper: Any, known: bool, body_fun: Callable, init: Any) -> Any:
+def _record_fori(lower: Any, upper: Any, known: bool, body_fun: Callable, init: Any, memory: int | None) -> Any:
     def body(pair: tuple) -> tuple:
         i, state = pair
         return i + 1, run(body_fun, (i, state), {})
@@ -237,11 +273,11 @@ def _record_fori(lower: Any, upper: Any, known: bool, body_fun: Callable, init: 
     recorded = carry.record()
     if known:
         (program,), hoisted = close([recorded])
-        outs = carry.bind(hoisted, (), None, program, max(upper - lower, 0), False)
+        outs = carry.bind(hoisted, (), None, program, max(upper - lower, 0), False, memory)
     else:
         going = record_body(lambda i, *rest: [i < upper], carry.templates, "test")
         (test, program), hoisted = close([going, recorded])
-        outs = carry.bind(hoisted, (), test, program, None, False)
+        outs = carry.bind(hoisted, (), test, program, None, False, memory)
     return carry.structure.unflatten(outs)[1]
 
 
@@ -274,12 +310,12 @@ def _scan_step(f: Callable, carry: Any, x: Any, kind: Structure | None) -> tuple
 
 
 def _record_scan(
-    f: Callable, init: Any, leaves: list, structure: Structure, count: int, reverse: bool
+    f: Callable, init: Any, leaves: list, structure: Structure, count: int, reverse: bool, memory: int | None
 ) -> tuple[Any, Any]:
     xs = [typed(leaf) for leaf in leaves]
     slices = [Var(tuple(x.shape[1:]), x.dtype) for x in xs]
     carry = Carry(f, init, "scan: f", slices, structure.unflatten)
     (body,), hoisted = close([carry.record()])
-    outs = carry.bind(hoisted, xs, None, body, count, reverse)
+    outs = carry.bind(hoisted, xs, None, body, count, reverse, memory)
     split = len(carry.leaves)
     return carry.structure.unflatten(outs[:split]), carry.extra.unflatten(outs[split:])

@@ -1,4 +1,4 @@
-"""Rules of the user's own, and recomputation: `custom_jvp`, `custom_vjp`, `checkpoint`.
+"""Rules of the user's own: `custom_jvp`, `custom_vjp`.
 
 A rule is given once, for one mode, and serves all: forward and reverse mode, any order, batches and Taylor polynomials.
 A function with a rule becomes an op, made anew for each call, that is not in the table. From a forward rule the reverse
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from mixgrad import derivatives
 from mixgrad._arguments import can_vary
 from mixgrad._errors import DerivativeError, ShapeError
 from mixgrad._tree import LEAF, Structure, flatten
@@ -31,7 +30,7 @@ from mixgrad.rules.shape import as_array
 # Calls ----------------------------------------------------------------------------------------------------------------
 
 
-class _Call:
+class Call:
     """One call of a function with a rule: which leaves of its arguments can vary, and how to put them back."""
 
     def __init__(self, args: tuple) -> None:
@@ -68,7 +67,8 @@ class _Call:
         return [as_array(leaf)[()] for leaf in leaves]
 
 
-def _positional(fun: Callable, args: tuple, kwargs: dict) -> tuple:
+def positional(fun: Callable, args: tuple, kwargs: dict) -> tuple:
+    """Return the arguments of a call by position."""
     if not kwargs:
         return args
     bound = inspect.signature(fun).bind(*args, **kwargs)
@@ -181,8 +181,8 @@ class custom_jvp:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
-        args = _positional(self.fun, args, kwargs)
-        call = _Call(args)
+        args = positional(self.fun, args, kwargs)
+        call = Call(args)
         if not any(isinstance(leaf, Traced) for leaf in call.leaves):
             return self.fun(*args)
         name = getattr(self.fun, "__name__", "f")
@@ -268,8 +268,8 @@ class custom_vjp:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
-        args = _positional(self.fun, args, kwargs)
-        call = _Call(args)
+        args = positional(self.fun, args, kwargs)
+        call = Call(args)
         if not any(isinstance(leaf, Traced) for leaf in call.leaves):
             return self.fun(*args)
         name = getattr(self.fun, "__name__", "f")
@@ -284,7 +284,7 @@ class custom_vjp:
 class _ReverseRule:
     """The rule of one call of a `custom_vjp`, on leaves."""
 
-    def __init__(self, name: str, call: _Call, forward: Callable, backward: Callable) -> None:
+    def __init__(self, name: str, call: Call, forward: Callable, backward: Callable) -> None:
         self.name = name
         self.call = call
         self.forward = forward
@@ -414,31 +414,3 @@ def _unpack(packed: Any, templates: list) -> list:
         parts.append(np.astype(packed[start : start + size].reshape(x.shape), x.dtype))
         start += size
     return parts
-
-
-# Recomputation --------------------------------------------------------------------------------------------------------
-
-
-def checkpoint(fun: Callable) -> Callable:
-    """Return `fun` such that reverse mode keeps only its arguments, and runs it again when it needs what is inside.
-
-    Memory for time: the values inside `fun` are not kept until the backward sweep; each level of nesting costs one more
-    evaluation.
-
-    Parameters
-    ----------
-    fun : callable
-        All values that it depends on and that are differentiated must be among its arguments.
-    """
-
-    def forward(*args: Any) -> tuple:
-        return fun(*args), args
-
-    def backward(args: tuple, out_bar: Any) -> tuple:
-        call = _Call(args)
-        _, pullback = derivatives.vjp(lambda *xs: fun(*call.rebuild(xs)), *call.varying())
-        return call.rebuild(pullback(out_bar), lambda leaf: None)
-
-    wrapped = custom_vjp(fun)
-    wrapped.defvjp(forward, backward)
-    return wrapped

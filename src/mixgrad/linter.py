@@ -201,9 +201,17 @@ class _WatchedRecording(TapeTrace):
         self.place: Place | None = None
         self.places: dict[int, Place | None] = {}
 
-    def process(self, op: Op, args: tuple, static: dict) -> Variable:
+    def process(self, op: Op, args: tuple, static: dict) -> Any:
         """Record the equation and its place."""
-        return self._placed(super().process(op, args, static))
+        result = super().process(op, args, static)
+        if not isinstance(result, tuple):
+            return self._placed(result)
+        for part in result:  # of a loop, with a variable for all of them together
+            if isinstance(part, Variable):
+                for variable in (part, *part.args[:1]):
+                    if isinstance(variable, Variable):
+                        self.places.setdefault(variable.serial, self.place)
+        return result
 
     def process_like(self, op: Op, args: tuple, static: dict, like: Any) -> Variable:
         """Record the equation and its place."""
@@ -222,7 +230,8 @@ class _WatchedTape(Tape):
     def _transpose(self, variable: Variable, bar: Any, bars: Accumulator) -> None:
         watched = _WatchedAccumulator(bars)
         super()._transpose(variable, bar, watched)
-        if self.report.sweep_not_finite is None and watched.detail and not _trouble(bar):
+        known = bar if isinstance(bar, list) else [bar]
+        if self.report.sweep_not_finite is None and watched.detail and not any(map(_trouble, known)):
             self.report.sweep_not_finite = self.trace.places[variable.serial]  # type: ignore[attr-defined]
             self.report.sweep_detail = watched.detail
 

@@ -12,8 +12,8 @@ from mixgrad._arguments import Inputs
 from mixgrad._errors import DerivativeError
 from mixgrad._runs import run_forward, run_recorded
 from mixgrad._tree import flatten
+from mixgrad.core.naming import renamed
 from mixgrad.core.program import Program
-from mixgrad.modes.naming import renamed
 from mixgrad.program.simplify import simplify
 from mixgrad.program.to_python import to_python
 from mixgrad.program.writing.names import Names

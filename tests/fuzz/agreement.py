@@ -1,8 +1,8 @@
 """What must agree about a program at its point: the checks of the fuzzer.
 
-`BACKENDS` are the ways of running a program; the first defines what it means. `CHECKS` are the comparisons. None of
-them knows a derivative: modes are compared with each other everywhere, and with complex steps or difference quotients
-of plain NumPy where the point is no tie or corner.
+`CHECKS` are the comparisons. None of them knows a derivative: modes are compared with each other everywhere, and with
+complex steps or difference quotients of plain NumPy where the point is no tie or corner. `backends.py` holds the ways
+of running a recorded program.
 """
 
 from __future__ import annotations
@@ -17,15 +17,11 @@ from typing import Any
 import numpy as np
 
 import mixgrad as mg
+from mixgrad.core.interpret import interpret
 
+from .backends import differing, record, same_bits, sums_otherwise
 from .form import Facts
 from .programs import InvalidProgram, Program
-
-BACKENDS: dict[str, Callable[[Callable], Callable]] = {
-    "plain": lambda function: function,
-}
-"""Ways of running a program: from its function, one that gives the same values and derivatives. A staged or compiled
-way stands here as one more line."""
 
 TIGHT, LOOSE = 1e-9, 1e-7
 """Allowed differences, relative to the size of what is compared, to first and to second order."""
@@ -40,6 +36,7 @@ class Disagreement(AssertionError):
     def __init__(self, check: str, message: str) -> None:
         super().__init__(f"{check}: {message}")
         self.check = check
+        self.part = check  # of which group of checks
 
     @property
     def kind(self) -> str:
@@ -169,10 +166,9 @@ def same_values(check: str, point: Point, what: str, got: Any, want: Any, eps: f
 
 
 def check_values(point: Point) -> None:
-    """Boxes compute what plain NumPy computes, and so does every back end."""
+    """Boxes compute what plain NumPy computes."""
     x, v = point.x, point.v
     ways = {
-        **{f"in {name}": lambda stage=stage: stage(point.f)(x) for name, stage in BACKENDS.items()},
         "in jvp": lambda: mg.jvp(point.f, (x,), (v,))[0],
         "in vjp": lambda: mg.vjp(point.f, x)[0],
         "in linearize": lambda: mg.linearize(point.f, x)[0],
@@ -185,7 +181,7 @@ def check_values(point: Point) -> None:
 
 
 def check_first_order(point: Point) -> None:
-    """Forward, reverse, linearised and Taylor mode and all back ends give the same first derivative."""
+    """Forward, reverse, linearised and Taylor mode give the same first derivative."""
     check, f, x, v = "first order", point.f, point.x, point.v
     allowed = TIGHT * point.scale
     close(check, "linearised and forward", mg.linearize(f, x)[1](v), point.pushed, allowed)
@@ -197,9 +193,6 @@ def check_first_order(point: Point) -> None:
     for a, b in zip(leaves(bar), leaves(x), strict=True):
         if np.shape(a) != np.shape(b) or a.dtype != b.dtype:
             raise Disagreement(check, f"a cotangent {a!r} of the argument {b!r}")
-    for name, stage in list(BACKENDS.items())[1:]:
-        close(check, f"forward mode in {name}", mg.jvp(stage(f), (x,), (v,))[1], point.pushed, allowed)
-        close(check, f"reverse mode in {name}", mg.vjp(stage(f), x)[1](point.u)[0], bar, allowed)
 
 
 def check_taylor(point: Point) -> None:
@@ -348,6 +341,27 @@ def check_single_precision(point: Point) -> None:
                 )
 
 
+# Back ends ----------------------------------------------------------------------------------------------------------
+
+
+def check_backends(point: Point) -> None:
+    """The recorded value and the recorded gradient are those of the run without recording, in every back end."""
+    check, args = "back ends", leaves(point.x)
+    for what, function, want in (("value", point.f, point.value), ("gradient", point.pull, point.pull(point.x))):
+        program = record(function, point.x)
+        if program is None:
+            continue
+        got = interpret(program, *args)
+        if what == "value":
+            same_values(check, point, "recorded", list(got), want)
+        elif sums_otherwise(program) or "mg." in point.program.source:
+            close(check, "recorded gradient", list(got), want, TIGHT * point.scale)
+        elif not all(map(same_bits, got, leaves(want))):
+            raise Disagreement(check, f"recorded gradient\n  got      {got!r}\n  expected {leaves(want)!r}")
+        for name, i, a, b in differing(program, args):
+            raise Disagreement(check, f"{what} {name}, array {i}\n  got      {a!r}\n  expected {b!r}")
+
+
 CHECKS: dict[str, Callable[[Point], None]] = {
     "value": check_values,
     "first order": check_first_order,
@@ -358,6 +372,7 @@ CHECKS: dict[str, Callable[[Point], None]] = {
     "complex arguments": check_complex_arguments,
     "batch": check_batch,
     "single precision": check_single_precision,
+    "back ends": check_backends,
 }
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import special
 
-import mixgrad.rules  # noqa: F401  (fills the table)
+import mixgrad.rules
+import mixgrad.rules.special  # noqa: F401  (fill the table)
 from mixgrad.core.numpy_table import UFUNCS
 from mixgrad.core.op import Kind, Op
 
@@ -221,22 +224,41 @@ def _within(intervals: tuple):
     return domain
 
 
+_TWINS = ("cbrt", "exp2", "expm1", "log1p")
+"""Functions of SciPy that boxes compute as NumPy does."""
+
+_CORNERS: dict[str, Callable] = {
+    "huber": lambda delta, r: near(np.abs(r) - delta),
+    "i0e": near,
+    "i1e": near,
+}
+"""Where functions of the table have no second derivative; all others are smooth on the domains of their rows."""
+
+
 def _from_row(ufunc: np.ufunc, op: Op) -> Form | None:
-    """Return the form of an elementwise row, on the domain that it names: modes are compared with each other."""
+    """Return the form of an elementwise row that no form above names, on the domain that the row names."""
     name = _spelling(ufunc)
     if name is None or op.kind is not Kind.ELEMENTWISE or f"{name}(" in MENTIONED:
         return None
     names = ", ".join(f"{{{i}}}" for i in range(len(op.partials)))
+    corner = _CORNERS.get(ufunc.__name__)
+    domain = _within(op.samples[0])
     return Form(
         f"{name}({names})",
         len(op.partials),
-        domain=_within(op.samples[0]),
-        kink=always,
-        singular=always,
+        domain=domain,
+        kink=corner,
+        singular=corner,
         analytic=False,
-        exact=False,
+        exact=ufunc.__name__ not in _TWINS,
     )
 
 
 TABLE_FORMS = [form for form in (_from_row(ufunc, op) for ufunc, op in UFUNCS.items() if isinstance(op, Op)) if form]
 """One form for each elementwise row that no form above names: a new row is tried without a line of its own."""
+
+TABLE_FORMS += [
+    # Functions with an order
+    *(Form(f"special.{name}({order}, {{0}})", domain=_within(((0.3, 8.0),)), analytic=False)
+      for name in ("jv", "yv", "iv", "kv", "ive", "kve") for order in (0, 1, 2)),
+]  # fmt: skip

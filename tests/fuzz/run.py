@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from .agreement import SKIPPED, Disagreement, find_disagreement
+from .backends import REFUSED
 from .generate import random_program
 from .programs import Program
 from .shrink import shrink
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         done = seed - options.seed + 1
         if done % 500 == 0 or done == options.programs:
             print(f"{done} programs, {failed} disagreements, {time.perf_counter() - begin:.0f} s", flush=True)
-    for reason, times in SKIPPED.items():
+    for reason, times in (SKIPPED + REFUSED).items():
         print(f"{reason}: {times} times")
     return 1 if failed else 0
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mixgrad.core.op import TABLE
+from mixgrad.program import to_text
 from mixgrad.rules import contraction, row
 
 from . import run
@@ -102,6 +103,17 @@ def doubled_diagonal(right):
     return jvp
 
 
+def fewer_digits(right):
+    return lambda value: right(round(value, 1) if isinstance(value, float) else value)
+
+
+def one_step_less(right):
+    def value(*args, length, **static):
+        return right(*args, length=length - 1 if length else length, **static)
+
+    return value
+
+
 TRANSPOSES = ("first order", "second order")
 ORACLES = ("complex step", "differences", "Taylor")
 DERIVATIVE = (*TRANSPOSES, *ORACLES, "value")
@@ -131,6 +143,8 @@ PLANTS = [
     Plant("a batch of the wrong extremum", row_named("max"), "batch", lambda right: row_named("min").batch,
           ("batch",), word="max"),
     Plant("a wrong recurrence", row_named("exp"), "series", scaled(1 + 1e-6), ("Taylor",), word="exp"),
+    Plant("a text that loses digits", to_text, "_number_text", fewer_digits, ("back ends",)),
+    Plant("a recorded loop with a step less", row_named("loop"), "value", one_step_less, ("back ends",), word="for "),
     Plant("a value with other bits", row_named("tanh"), "value", lambda right: lambda x: np.sinh(x) / np.cosh(x),
           ("value", "single precision"), word="tanh"),
     Plant("a result that is widened", row_named("tanh"), "value", lambda right: lambda x: np.tanh(x, dtype=float),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mixgrad as mg
-from mixgrad.modes.naming import name_value
+from mixgrad.core.naming import name_value
 
 from .written import PROGRAMS, body, load, same_bits
 

@@ -77,9 +77,19 @@ def regular(x):
     return x + 7 * np.eye(x.shape[-1])
 
 
+def symmetric(x):
+    """Make a matrix symmetric."""
+    return (x + np.swapaxes(x, -1, -2)) / 2
+
+
 def plus(*shape):
     """Positive numbers."""
     return a(*shape, domain=(0.2, 3.0))
+
+
+def holes(x):
+    """Put nan into every fourth place, from the second on."""
+    return np.where(np.arange(x.size).reshape(x.shape) % 4 == 1, np.nan, x)
 
 
 MASK = np.array([True, False, True])
@@ -108,6 +118,29 @@ TWO_MATRICES = [
     ex([[1.0, 2.0]], a(2, 3)), ex(a(2, 2), [1.0, 2.0]), ex(z(2, 3), z(3)), ex(a(2, 3), z(3, 2)), ex(a(2, 0), a(0, 3)),
 ]  # fmt: skip
 
+METHODS = (
+    "linear", "lower", "higher", "nearest", "midpoint", "weibull", "hazen", "median_unbiased", "normal_unbiased",
+    "interpolated_inverted_cdf", "inverted_cdf", "averaged_inverted_cdf", "closest_observation",
+)  # fmt: skip
+QUANTILES = [
+    ex(a(5), 0.3), ex(a(4), 0.5), ex(a(2, 3), 0.75), ex(a(2, 3), 0.1, axis=0), ex(a(2, 4), 0.9, axis=-1, keepdims=True),
+    ex(a(3, 2, 2), 0.3, axis=(0, -1)), ex(a(2, 3), 0.4, keepdims=True), ex(a(5), [0.0, 0.25, 1.0]), ex(a(1), 0.3),
+    ex(a(2, 4), [[0.2], [0.6]], axis=1), ex(a(2, 4), [0.2, 0.6], axis=0, keepdims=True), ex(a(), 0.5),
+    *(ex(a(6), 0.37, method=method) for method in METHODS), ex(a(5), np.float64(0.25)),
+]  # fmt: skip
+HOLES = [
+    ex(a(2, 3, inside=holes)), ex(a(2, 3, inside=holes), axis=0), ex(a(3, 2, inside=holes), axis=-1, keepdims=True),
+    ex(a(4)), ex(a(2, 3, 2, inside=holes), axis=(0, 2)),
+]  # fmt: skip
+STEPWISE = [ex(a(4)), ex(a(2, 3), axis=1), ex(a(5, 2), axis=0, include_initial=True), ex(a(3), include_initial=True)]
+WINDOWS = [
+    ex(a(5), a(3)), ex(a(5), a(3), mode="same"), ex(a(4), a(2), "valid"), ex(a(5), a(2), "same"),
+    ex(a(2), a(4), "same"),
+    ex(a(2), a(5), "valid"), ex(a(5), [1.0, 2.0, 1.0]), ex([1.0, 0.5], a(4)), ex(a(3), a(3), "full"),
+    ex(a(4), a(4), "same"),
+    ex(z(4), z(2), "full"), ex(a(3), a(5), "full"), ex(a(3), a(6), "same"),
+]  # fmt: skip
+
 EXAMPLES = {
     # Reductions
     np.sum: [*REDUCE, *EMPTY, ex(z(2, 3), axis=0), ex(a(2, 3), dtype=np.float64), ex(flags(2, 3), axis=0)],
@@ -127,8 +160,22 @@ EXAMPLES = {
     np.prod: [*REDUCE, *EMPTY, ex(a(5)), ex(a(7, 2), axis=0), ex(a(2, 3), dtype=np.float64)],
     np.median: [
         ex(a(5)), ex(a(4)), ex(a(2, 3)), ex(a(2, 3), axis=0), ex(a(3, 4), axis=-1, keepdims=True),
-        ex(a(2, 3), keepdims=True), ex(a()),
+        ex(a(2, 3), keepdims=True), ex(a()), ex(a(2, 3, 2), axis=(0, 2)),
     ],
+    np.quantile: QUANTILES,
+    np.percentile: [ex(a(5), 30), ex(a(2, 3), [20.0, 70.0], axis=1), ex(a(4), 45, method="hazen", keepdims=True)],
+    np.nansum: [*HOLES, ex(a(3, inside=holes), dtype=np.float64)],
+    np.nanprod: HOLES,
+    np.nanmean: HOLES,
+    np.nanvar: [*HOLES, ex(a(4, inside=holes), ddof=1)],
+    np.nanstd: HOLES,
+    np.nanmax: HOLES,
+    np.nanmin: HOLES,
+    np.nancumsum: HOLES[:2],
+    np.nancumprod: HOLES[:2],
+    np.cumprod: [ex(a(4)), ex(a(2, 3)), ex(a(5, 2), axis=0), ex(a(2, 3), axis=-1), ex(a(1)), ex(z(3)), ex(a(0))],
+    np.cumulative_sum: STEPWISE,
+    np.cumulative_prod: STEPWISE,
     np.sort: [ex(a(5)), ex(a(2, 3)), ex(a(2, 3), axis=0), ex(a(2, 3), axis=None), ex(a(3), kind="stable"), ex(a(2, 0))],
     np.argsort: [ex(a(5)), ex(a(2, 3)), ex(a(2, 3), axis=0), ex(a(2, 3), axis=None), ex(a(2, 3), -1, stable=True)],
     np.argmax: PLACES,
@@ -152,6 +199,7 @@ EXAMPLES = {
     np.matrix_transpose: [ex(a(2, 3)), ex(a(4, 2, 3))],
     np.linalg.matrix_transpose: [ex(a(4, 2, 3))],
     np.moveaxis: [ex(a(2, 3, 4), 0, -1), ex(a(2, 3, 4), (0, 1), (-1, 0)), ex(a(2, 3, 4), [2, 0], [0, 1])],
+    np.rollaxis: [ex(a(2, 3, 4), 2), ex(a(2, 3, 4), 0, 2), ex(a(2, 3, 4), 1, 3), ex(a(2, 3, 4), -1, -2)],
     np.broadcast_to: [
         ex(a(3), (2, 3)), ex(a(2, 1), (4, 2, 3)), ex(a(), 3), ex(a(2, 3), (2, 3)), ex(a(1), (0,)), ex(a(3), [2, 3]),
     ],
@@ -172,6 +220,18 @@ EXAMPLES = {
     np.append: [ex(a(2), a(3)), ex(a(2), 1.5), ex(a(2, 2), a(1, 2), axis=0), ex([1.0], a(2)), ex(a(2, 2), a(2))],
     np.atleast_1d: [ex(a()), ex(a(2)), ex(a(), a(2, 2)), ex(a(), 1.0)],
     np.atleast_2d: [ex(a()), ex(a(3)), ex(a(2, 2, 2)), ex(a(3), a())],
+    np.atleast_3d: [ex(a()), ex(a(3)), ex(a(2, 3)), ex(a(2, 1, 2)), ex(a(3), a())],
+    np.dstack: [ex([a(2, 3), a(2, 3)]), ex([a(3), [1.0, 2.0, 3.0]])],
+    np.block: [
+        ex([[a(2, 2), np.zeros((2, 1))], [a(1, 2), a(1, 1)]]), ex([a(2), 1.5]), ex(a(2)), ex([[a(3)], [a(3)]]),
+    ],
+    np.unstack: [ex(a(2, 3)), ex(a(2, 3), axis=1)],
+    np.hsplit: [ex(a(4), 2), ex(a(2, 4), [1])],
+    np.vsplit: [ex(a(4, 2), 2)],
+    np.dsplit: [ex(a(1, 2, 4), 2)],
+    np.meshgrid: [
+        ex(a(2), a(3)), ex(a(2), [1.0, 2.0], indexing="ij"), ex(a(2), a(3), a(2), sparse=True), ex(a(2)), ex(a(), a(2)),
+    ],
     np.split: [ex(a(4), 2), ex(a(4, 2), [1, 3]), ex(a(2, 4), 2, axis=1), ex(a(3), [0, 5]), ex(a(2, 4), [2], -1)],
     np.array_split: [ex(a(5), 2), ex(a(2, 5), 3, axis=1), ex(a(4), [1]), ex(a(2), 3)],
     np.tile: [
@@ -210,6 +270,10 @@ EXAMPLES = {
         ex(flags(2, 3), a(3), a(2, 3)), ex([True, False], a(2), [1.0, 2.0]), ex(True, a(2), a(2)),
         ex(np.array([1, 0]), a(2), z(2)), ex(a(2), a(2), 0.0), ex(a(3)),
     ],
+    np.select: [
+        ex([MASK, ~MASK], [a(3), a(3)]), ex([MASK], [a(3)], default=1.5), ex([MASK, MASK], [a(3), a()], a(3)),
+        ex([flags(3), np.array([True, True, False])], [a(3), 0.5]),
+    ],
     np.extract: [ex(MASK, a(3)), ex(GRID, a(2, 3)), ex([True, False], a(2))],
     np.compress: [
         ex(MASK, a(3)), ex([False, True], a(2, 3), axis=0), ex([True, False, True], a(2, 3), axis=1),
@@ -222,6 +286,7 @@ EXAMPLES = {
     ],
     np.linalg.diagonal: [ex(a(3, 3)), ex(a(2, 3, 4)), ex(a(2, 3, 3), offset=1)],
     np.diag: [ex(a(3)), ex(a(3), 1), ex(a(2), -2), ex(a(3, 3)), ex(a(2, 3), 1), ex(a(0))],
+    np.diagflat: [ex(a(3)), ex(a(2, 2), 1)],
     np.trace: [ex(a(3, 3)), ex(a(2, 3), 1), ex(a(2, 2, 3)), ex(a(2, 3, 2), axis1=0, axis2=2)],
     np.linalg.trace: [ex(a(3, 3)), ex(a(3, 2, 2)), ex(a(4, 2, 3), offset=1)],
     np.tril: [ex(a(3, 3)), ex(a(2, 3), 1), ex(a(2, 3, 3), -1)],
@@ -232,6 +297,28 @@ EXAMPLES = {
         ex(np.array([0.5, 2.0]), 0.0, a()), ex(a(2, 1), a(3), 2.9),
     ],
     np.diff: [ex(a(4)), ex(a(4), 2), ex(a(2, 3), axis=0), ex(a(2, 3), n=0), ex(a(1)), ex(a(2, 3), 1, -1)],
+    np.ediff1d: [ex(a(4)), ex(a(2, 2)), ex(a(3), to_end=a(2), to_begin=1.5)],
+    # Grids
+    np.trapezoid: [
+        ex(a(4)), ex(a(2, 3)), ex(a(2, 3), axis=0), ex(a(4), dx=0.5), ex(a(3), a(3)),
+        ex(a(3, 2), [0.0, 1.0, 3.0], axis=0),
+        ex(a(2, 3), x=a(2, 3)), ex([1.0, 2.0], a(2)),
+    ],
+    np.gradient: [
+        ex(a(5)), ex(a(4), 0.5), ex(a(3, 4)), ex(a(3, 4), 2.0, axis=0), ex(a(3, 4), 1.0, 0.5, edge_order=2), ex(a(2)),
+        ex(a(3), edge_order=2),
+    ],
+    np.interp: [
+        ex(a(4), [-2.0, 0.5, 1.0], a(3)), ex(a(), np.arange(3.0), a(3)),
+        ex(a(2, 2), [-3.5, 0.1, 3.5], [1.0, 2.0, -1.0]),
+        ex(a(4), [-1.0, 1.0], a(2), left=0.0, right=a()), ex([-1.0, 0.4], a(3, make=np.sort), a(3)),
+        ex(a(3), [0.1], [2.0]),
+        ex(0.5, np.arange(3.0), z(3)),
+    ],
+    np.convolve: WINDOWS,
+    np.correlate: WINDOWS,
+    np.polyval: [ex(a(3), a(4)), ex([1.0, 2.0, 3.0], a(2, 2)), ex(a(3), 0.5), ex(a(1), a(2))],
+    np.vander: [ex(a(3)), ex(a(2), 4), ex(a(3), N=2, increasing=True)],
     # Elementwise
     np.real: [ex(a(2)), ex(z(2)), ex(z())],
     np.imag: [ex(a(2)), ex(z(2)), ex(z())],
@@ -253,6 +340,13 @@ EXAMPLES = {
     np.outer: [ex(a(3), a(2)), ex(a(2, 2), a(2)), ex(a(2), [1.0, 2.0]), ex(a(), a(2)), ex(z(2), a(2))],
     np.linalg.outer: [ex(a(3), a(2))],
     np.kron: [ex(a(2), a(3)), ex(a(2, 2), a(2, 3)), ex(a(2), a(2, 2)), ex(a(2, 2), np.eye(2)), ex(a(), a(2))],
+    np.cross: [
+        ex(a(3), a(3)), ex(a(2, 3), a(3)), ex(a(3, 2), a(3, 2), axis=0), ex(a(3), [1.0, 2.0, 0.5]),
+        ex(a(3, 2), a(2, 3), axisa=0, axisc=0), ex(z(3), a(3)),
+    ],
+    np.linalg.cross: [ex(a(3), a(3)), ex(a(3, 2), a(3, 2), axis=0)],
+    np.linalg.matmul: [ex(a(2, 3), a(3, 2))],
+    np.linalg.tensordot: [ex(a(2, 3), a(3, 2), axes=1)],
     np.tensordot: [
         ex(a(2, 3), a(3, 2), 1), ex(a(2, 3, 4), a(3, 4, 2), 2), ex(a(2, 3), a(2, 3), axes=([0, 1], [0, 1])),
         ex(a(2), a(3), 0), ex(a(2, 3, 4), a(4, 3), axes=((1, 2), (1, 0))), ex(a(2, 3), a(4, 3), axes=(-1, -1)),
@@ -279,12 +373,29 @@ EXAMPLES = {
     np.linalg.det: [ex(a(3, 3)), ex(a(2, 2, 2)), ex(a(1, 1)), ex(z(2, 2)), ex(a(4, 4))],
     np.linalg.slogdet: [ex(a(3, 3, make=regular)), ex(a(2, 2, 2, make=regular))],
     np.linalg.cholesky: [ex(a(3, 3, inside=spd)), ex(a(2, 2, 2, inside=spd)), ex(a(3, 3, inside=spd), upper=True)],
+    np.linalg.eigvalsh: [
+        ex(a(3, 3, inside=symmetric)), ex(a(2, 2, 2, inside=symmetric), UPLO="U"), ex(a(1, 1)),
+    ],
+    np.linalg.eigh: [ex(a(3, 3, inside=symmetric)), ex(a(2, 3, 3, inside=symmetric), "U")],
+    np.linalg.svdvals: [ex(a(3, 3)), ex(a(2, 3, 2)), ex(z(2, 3)), ex(a(1, 3))],
+    np.linalg.svd: [
+        ex(a(3, 3)), ex(a(4, 2), full_matrices=False), ex(a(2, 2, 3), full_matrices=False),
+        ex(a(2, 3), compute_uv=False),
+        ex(a(3, 2), False),
+    ],
+    np.linalg.pinv: [
+        ex(a(3, 3, make=regular)), ex(a(4, 2)), ex(a(2, 2, 3)), ex(a(2, 3), rcond=1e-4), ex(a(3, 2), rtol=1e-4),
+        ex(z(3, 2)),
+    ],
+    np.linalg.matrix_rank: [ex(a(3, 2)), ex(a(2, 3, 3)), ex(a(2, 2), tol=0.5), ex(a(2, 2), rtol=0.1), ex(a(3))],
     np.linalg.norm: [
         ex(a(3)), ex(a(2, 3)), ex(a(2, 3), axis=1), ex(a(2, 3), axis=-1, keepdims=True), ex(a(3), 1), ex(a(3), 3),
         ex(a(3), np.inf), ex(a(3), -np.inf), ex(a(3), 2), ex(a(3), 0), ex(a(3), 2.5), ex(a(2, 3), "fro"),
         ex(a(2, 3), 1), ex(a(2, 3), -1), ex(a(2, 3), np.inf), ex(a(2, 3), -np.inf), ex(a(2, 3, 2), axis=(0, 2)),
         ex(a(2, 3, 2), "fro", axis=(1, 2)), ex(a(2, 3, 2), 1, (0, 2), True), ex(a(2, 3), keepdims=True), ex(z(3)),
         ex(z(2, 2), axis=0), ex(z(3), 1), ex(a(2, 3, 2)), ex(a(0)), ex(a(2, 3, 2), np.inf, axis=(-1, 0)), ex(a()),
+        ex(a(2, 3), 2), ex(a(2, 3), -2), ex(a(2, 3), "nuc"), ex(a(2, 3, 2), 2, (0, 1), True),
+        ex(a(2, 3, 2), "nuc", (2, 0)),
     ],
     np.linalg.vector_norm: [
         ex(a(2, 3)), ex(a(2, 3), axis=1), ex(a(3), ord=1), ex(a(3), ord=np.inf),
@@ -292,6 +403,7 @@ EXAMPLES = {
     ],
     np.linalg.matrix_norm: [
         ex(a(2, 3)), ex(a(2, 3), ord=1), ex(a(2, 2, 3), ord=-np.inf), ex(a(2, 2, 3), keepdims=True),
+        ex(a(2, 2, 3), ord=2), ex(a(2, 2, 3), keepdims=True, ord="nuc"),
     ],
     np.linalg.multi_dot: [ex([a(2, 3), a(3, 2), a(2, 2)]), ex([a(3), a(3, 2), a(2)]), ex([a(2, 3), np.ones((3, 2))])],
     np.linalg.matrix_power: [

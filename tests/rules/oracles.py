@@ -192,6 +192,54 @@ def _cholesky(a):
     return factor
 
 
+def _jacobi(a):
+    """Return eigenvalues and eigenvectors of a symmetric matrix by rotations, which are analytic in its entries."""
+    n = a.shape[-1]
+    a, v = (a + a.T) / 2, np.eye(n, dtype=a.dtype)
+    for i, j in list(itertools.combinations(range(n), 2)) * 12:
+        if a[i, j] == 0:
+            continue
+        gap = a[j, j] - a[i, i]
+        t = 2 * a[i, j] / (gap + (1 if gap.real >= 0 else -1) * np.sqrt(gap**2 + 4 * a[i, j] ** 2))
+        c = 1 / np.sqrt(t**2 + 1)
+        turn = np.eye(n, dtype=a.dtype)
+        turn[[i, j, i, j], [i, j, j, i]] = c, c, c * t, -c * t
+        a, v = turn.T @ a @ turn, v @ turn
+    order = np.argsort(np.diagonal(a).real)
+    return np.diagonal(a)[order], v[:, order]
+
+
+def _eigh(a, *, uplo, unique=True):
+    """Return the eigenvectors with NumPy's signs, for one matrix or a stack."""
+    if a.ndim > 2:
+        return tuple(map(np.stack, zip(*[_eigh(part, uplo=uplo) for part in a])))
+    w, v = _jacobi(a)
+    signs = np.sign(np.sum(v.real * np.linalg.eigh(a.real, uplo)[1], axis=0))
+    return w, v * signs
+
+
+def _svd(a, *, unique=True):
+    """Return singular values and vectors of matrices of full rank from eigenvalues of A^T A, with NumPy's signs."""
+    if a.ndim > 2:
+        return tuple(map(np.stack, zip(*map(_svd, a))))
+    if a.shape[0] < a.shape[1]:
+        u, s, vh = _svd(a.T)
+        signs = np.sign(np.sum(vh.T.real * np.linalg.svd(a.real, full_matrices=False)[0], axis=0))
+        return vh.T * signs, s, (u * signs).T
+    w, v = _jacobi(a.T @ a)
+    s, v = np.sqrt(w)[::-1], v[:, ::-1]
+    v = v * np.sign(np.sum(v.T.real * np.linalg.svd(a.real, full_matrices=False)[2], axis=1))
+    return a @ v / s, s, v.T
+
+
+def _pinv(a, *, rtol):
+    """Return the pseudoinverse of matrices of full rank."""
+    transposed = np.swapaxes(a, -1, -2)
+    if a.shape[-2] >= a.shape[-1]:
+        return np.linalg.solve(transposed @ a, transposed)
+    return np.swapaxes(np.linalg.solve(a @ transposed, a), -1, -2)
+
+
 def _index(x, *arrays, form):
     return x[form.index(arrays)]
 
@@ -238,6 +286,12 @@ NUMPY = {
     "cofactor": _cofactor,
     "det": _laplace,
     "slogdet": _slogdet,
+    "eigh": _eigh,
+    "eigvalsh": lambda a, *, uplo: _eigh(a, uplo=uplo)[0],
+    "svd": _svd,
+    "svdvals": lambda a: _svd(a)[1],
+    "pinv": _pinv,
+    "well_defined": lambda x, pairs, *, what: x,
     "reshape": lambda x, *, shape: np.reshape(x, shape),
     "transpose": lambda x, *, axes: np.transpose(x, axes),
     "broadcast_to": lambda x, *, shape: np.broadcast_to(x, shape),
@@ -251,9 +305,11 @@ NUMPY = {
 COMPLEX_PARTS = {"conjugate": np.conjugate, "real": np.real, "imag": np.imag}
 """Linear over the real numbers only: no complex step can be taken, and none is needed."""
 
-REAL_ONLY = {"max", "min", "logsumexp", "cholesky", "astype", "weighted_sum", *special.NUMPY}
-"""Rows of `NUMPY` whose samples make no sense for complex numbers: they compare, need a Hermitian matrix, or have a
-real dtype as static data."""
+REAL_ONLY = {
+    "max", "min", "logsumexp", "cholesky", "eigh", "eigvalsh", "svd", "astype", "weighted_sum", *special.NUMPY,
+}  # fmt: skip
+"""Rows of `NUMPY` whose samples make no sense for complex numbers: they compare, need a Hermitian matrix, have results
+with a phase of any choice, or a real dtype as static data."""
 
 
 # Rows without a derivative ------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ DEMANDED = {
     Kind.GENERAL: ("jvp", "batch", "shape"),
     Kind.ZERO: ("batch", "shape"),
     Kind.DISCRETE: ("batch", "shape"),
-    Kind.NESTED: ("lifted", "linearise", "transpose", "check", "shape", "dtype", "multiple"),
+    Kind.NESTED: ("lifted", "check", "shape", "dtype", "multiple"),
 }
 NESTED_ONLY = ("lifted", "linearise", "check")
 FORBIDDEN = {Kind.ZERO: ("jvp", "transpose", "partials"), Kind.DISCRETE: ("jvp", "transpose", "partials")}
@@ -37,6 +37,13 @@ def test_every_rule_that_the_kind_demands_is_there(name):
         assert getattr(op, rule), f"{name} has no {rule}"
     for rule in FORBIDDEN.get(op.kind, ()):
         assert not getattr(op, rule), f"{name} is of kind {op.kind.name} and has a {rule}"
+
+
+@ROWS
+def test_rows_with_programs_have_rules_for_reverse_mode_or_are_made_of_others(name):
+    op = TABLE[name]
+    if op.kind is Kind.NESTED:
+        assert (op.linearise and op.transpose and not op.expand) or (op.expand and not op.linearise)
 
 
 @ROWS

@@ -77,7 +77,7 @@ EVERY = pytest.mark.parametrize("name", MAPS)
 
 def test_every_row_with_programs_is_tried():
     assert {name.split(",")[0].split(" ")[0] for name in MAPS} == {"scan", "while", "cond"}
-    assert {name for name, op in TABLE.items() if op.kind is Kind.NESTED} == {"loop", "cond"}
+    assert {name for name, op in TABLE.items() if op.kind is Kind.NESTED} == {"loop", "cond", "reversal"}
 
 
 def arguments(name, random):

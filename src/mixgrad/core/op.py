@@ -77,7 +77,7 @@ class Op:
         NESTED only. ``check(args, **static)`` raises ProgramError if the programs do not fit the arguments.
     expand : callable or None
         ``expand(*args, **static)``: the op as a composition of others, for modes without a rule of their own for it;
-        None if it has no such form for these arguments.
+        None if it has no such form for these arguments. A NESTED op without `linearise` has this for reverse mode.
     samples : tuple
         Arguments for the conformance test: see `mixgrad.rules.row`.
     """

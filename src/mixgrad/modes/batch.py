@@ -9,8 +9,8 @@ import numpy as np
 from mixgrad._errors import BoxConversionError
 from mixgrad.core.bind import Trace
 from mixgrad.core.box import Box
+from mixgrad.core.naming import name_value
 from mixgrad.core.op import Kind, Op
-from mixgrad.modes.naming import name_value
 
 
 class Batch(Box):

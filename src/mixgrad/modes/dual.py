@@ -13,9 +13,9 @@ import numpy as np
 
 from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.box import Box
+from mixgrad.core.naming import name_value
 from mixgrad.core.op import Kind, Op
 from mixgrad.core.quiet import QUIET, STATE
-from mixgrad.modes.naming import name_value
 
 _NESTED = Kind.NESTED
 

@@ -11,10 +11,10 @@ import numpy as np
 from mixgrad._errors import StagingError, UnsupportedError
 from mixgrad.core.bind import Traced
 from mixgrad.core.box import Box
+from mixgrad.core.naming import name_value
 from mixgrad.modes import mutable_numpy
 from mixgrad.modes.assignment import assigned, cast, check_cast, has_traced, is_basic, plain_data, put_back, read
 from mixgrad.modes.mutable_operators import binary, in_place, method, number, unary, view_method
-from mixgrad.modes.naming import name_value
 
 
 class Mutable(Box):

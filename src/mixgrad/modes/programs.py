@@ -292,6 +292,8 @@ def run_dual(trace: DualTrace, op: Op, args: tuple, static: dict) -> tuple:
     """Run a row with nested programs on dual numbers: values and tangents together, or linearised for a tape."""
     if not any(is_recorded(arg.tangent) for arg in args if owns(trace, arg, Dual)):
         return _run_lifted(trace, DualLift(), op, args, static)
+    if op.linearise is None:
+        return op.expand(*args, **static)  # type: ignore[misc]
     primals, tangents = zip(*map(trace.unpack, args))
     outs, dots = op.linearise(primals, tangents, _SELF, **static)  # type: ignore[misc]
     return tuple(out if dot is None else Dual(trace, out, dot) for out, dot in zip(outs, dots))
@@ -305,7 +307,8 @@ def run_batch(trace: BatchTrace, op: Op, args: tuple, static: dict) -> tuple:
 def run_taylor(trace: TaylorTrace, op: Op, args: tuple, static: dict) -> tuple:
     """Run a row with nested programs on polynomials, all of the lowest order among them."""
     order = min(len(arg.coefficients) for arg in args if owns(trace, arg, Taylor)) - 1
-    cut = [Taylor(trace, arg.coefficients[: order + 1]) if owns(trace, arg, Taylor) else arg for arg in args]
+    long = [owns(trace, arg, Taylor) and len(arg.coefficients) > order + 1 for arg in args]
+    cut = [Taylor(trace, arg.coefficients[: order + 1]) if flag else arg for arg, flag in zip(args, long)]
     return _run_lifted(trace, TaylorLift(order), op, tuple(cut), static)
 
 
@@ -327,8 +330,10 @@ def run_tape(trace: TapeTrace, op: Op, args: tuple, static: dict) -> tuple:
     If the row does not say so itself, it is linearised: a linear function is its own derivative, at zero as elsewhere.
     """
     mine = [owns(trace, arg, Variable) for arg in args]
-    if all(i in static.get("linear", ()) for i, flag in enumerate(mine) if flag):
+    if op.transpose is not None and all(i in static.get("linear", ()) for i, flag in enumerate(mine) if flag):
         return trace.bundle(op, args, static)
+    if op.linearise is None:
+        return op.expand(*args, **static)  # type: ignore[misc]
     primals = [np.zeros(arg.shape, arg.dtype)[()] if flag else arg for arg, flag in zip(args, mine)]
     tangents = [arg if flag else None for arg, flag in zip(args, mine)]
     outs, dots = op.linearise(primals, tangents, _SELF, **static)  # type: ignore[misc]

@@ -17,9 +17,9 @@ import numpy as np
 
 from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.box import Box
+from mixgrad.core.naming import name_value
 from mixgrad.core.op import TABLE, Kind, Op
 from mixgrad.core.quiet import QUIET, STATE
-from mixgrad.modes.naming import name_value
 from mixgrad.rules.row import (
     FLOAT64,
     NUMBERS,

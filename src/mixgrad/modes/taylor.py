@@ -99,6 +99,8 @@ class TaylorTrace(Trace):
                 return Taylor(self, _cast(out, start.dtype))
         if op.kind is Kind.MULTILINEAR and sum(varies) == 2:
             return Taylor(self, _product(op, args, varies, static))
+        if op.kind is Kind.GENERAL and op.jvp is not None:
+            return self._by_forward_rule(op, args, varies, start, static)
         if op.kind is not Kind.ELEMENTWISE:
             raise UnsupportedError(f"{op.name} has no rule for Taylor polynomials with these arguments varying")
         return Taylor(self, self._from_partials(op, args, varies, start))
@@ -142,6 +144,21 @@ class TaylorTrace(Trace):
                 term = series.pad(term, 1 + start.ndim)
                 slope = term if slope is None else slope + term
         return _cast(series.integral(np.broadcast_to(slope, (len(slope), *start.shape)), start), start.dtype)
+
+    def _by_forward_rule(self, op: Op, args: tuple, varies: list[bool], start: Any, static: dict) -> Any:
+        """Integrate ``z' = jvp(z, u, u')``: on polynomials of z up to a power it gives the next coefficient."""
+        found = [[part] for part in (start if op.multiple else (start,))]
+        slopes = [series.derivative(arg.coefficients) if flag else None for arg, flag in zip(args, varies)]
+        for k in range(_order(args, varies)):
+            known = tuple(Taylor(self, np.stack(coefficients)) for coefficients in found)
+            shorter = [Taylor(self, arg.coefficients[: k + 1]) if flag else arg for arg, flag in zip(args, varies)]
+            tangents = [None if slope is None else Taylor(self, slope[: k + 1]) for slope in slopes]
+            dots = op.jvp(known if op.multiple else known[0], shorter, tangents, **static)
+            for coefficients, dot in zip(found, dots if op.multiple else (dots,)):
+                last = np.zeros_like(coefficients[0]) if dot is None else self.unpack(dot, k)[k] / (k + 1)
+                coefficients.append(last)
+        results = tuple(Taylor(self, np.stack(coefficients)) for coefficients in found)
+        return results if op.multiple else results[0]
 
     def unpack(self, value: Any, order: int) -> Any:
         """Return the coefficients of a result; a constant has one that is not zero."""

@@ -15,9 +15,9 @@ from mixgrad._errors import StagingError
 from mixgrad.core.bind import Trace, Traced
 from mixgrad.core.box import Box
 from mixgrad.core.interpret import interpret
+from mixgrad.core.naming import name_value, renamed
 from mixgrad.core.op import TABLE, Kind, Op
 from mixgrad.core.program import Equation, Program, Var, remembered, type_of
-from mixgrad.modes.naming import name_value, renamed
 from mixgrad.rules.shape import as_array
 
 

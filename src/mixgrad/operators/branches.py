@@ -19,6 +19,7 @@ from mixgrad.operators.state import (
     Undefined,
     arrays_in,
     differs,
+    holders_of,
     is_number,
     leaves_of,
     shared_array,
@@ -151,6 +152,7 @@ class _Merge:
         self.array_plan = [self._merge_contents(array) for array in self.arrays]
         names = (*state.names, "")
         ends = [(*block.values, block.result) for block in blocks]
+        self.holders = [holders_of(values) for values in ends]
         self.plan = [self._merge(name, a, b) for name, a, b in zip(names, *ends)]
 
     def _original(self, leaf: Any, block: Recording) -> Any:
@@ -200,13 +202,13 @@ class _Merge:
         if plain and type(one) is type(other) and _same(one, other):
             return lambda results: one
         mutable = type(one) is Mutable or type(other) is Mutable
-        ends = [end.lend() if type(end) is Mutable else end for end in (one, other)]
+        ends = [block.content(end) for block, end in zip(self.blocks, (one, other))]
         number = self._number(name, *ends)
         if not mutable:
             return number
         own = all(
-            type(end) is Mutable and end.base is end and end.born > block.born
-            for end, block in zip((one, other), self.blocks)
+            type(end) is Mutable and end.base is end and end.born > block.born and holders[id(end)] == 1
+            for end, block, holders in zip((one, other), self.blocks, self.holders)
         )
         refusal = "" if own else shared_array(name, self.state, "which branch of an `if` has run")
         return lambda results: assignable(number(results), refusal)

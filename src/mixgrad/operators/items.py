@@ -44,8 +44,8 @@ def get_item(x: Any, key: Any) -> Any:
     return x[key]
 
 
-def set_item(x: Any, key: Any, value: Any) -> Any:
-    """Do ``x[key] = value``; return what holds the elements now."""
+def set_item(value: Any, x: Any, key: Any) -> Any:
+    """Do ``x[key] = value``, the parts in Python's order of evaluation; return what holds the elements now."""
     if type(x) is np.ndarray and (_holds_traced(value) or _traced(key)):
         if sys.getrefcount(x) > _ALONE or x.base is not None:
             raise _shared(x)
@@ -56,9 +56,9 @@ def set_item(x: Any, key: Any, value: Any) -> Any:
     return x
 
 
-def set_item_of(owner: Any, name: str, key: Any, value: Any) -> None:
+def set_item_of(value: Any, owner: Any, name: str, key: Any) -> None:
     """Do ``owner.name[key] = value``."""
-    x = set_item(getattr(owner, name), key, value)
+    x = set_item(value, getattr(owner, name), key)
     if type(x) is Mutable and type(getattr(owner, name)) is not Mutable:
         setattr(owner, name, x)
 
@@ -74,7 +74,7 @@ def in_place(symbol: str, x: Any, value: Any) -> Any:
     return _IN_PLACE[symbol](x, value)
 
 
-def _probe(x: Any, key: Any = None, value: Any = None) -> int:
+def _probe(x: Any) -> int:
     return sys.getrefcount(x)
 
 

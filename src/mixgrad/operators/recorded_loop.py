@@ -17,6 +17,7 @@ from mixgrad._errors import StagingError
 from mixgrad.core.bind import Traced
 from mixgrad.core.naming import name_value
 from mixgrad.core.program import Program
+from mixgrad.modes.budget import budget_of
 from mixgrad.modes.mutable import Mutable, assignable
 from mixgrad.modes.trace import Staged, close
 from mixgrad.operators.branches import maybe, truth
@@ -28,6 +29,7 @@ from mixgrad.operators.state import (
     arrays_in,
     cast,
     differs,
+    holders_of,
     is_number,
     is_weak,
     leaves_of,
@@ -89,11 +91,11 @@ class RecordedLoop:
         self.values = list(state.get())
         self.names = [_Name(n, v, *leaves_of(v)) for n, v in zip(state.names[: state.changed], self.values)]
         leaves = [leaf for name in self.names for leaf in name.leaves]
-        # Arrays whose elements change, as a first guess those of the variables that may change; and arrays in whose
-        # place a variable has another one after each step.
+        # Arrays whose elements change, as a first guess those of the variables that may change; and places (variable,
+        # leaf) that hold another array after each step, with the array before the loop.
         self.written: dict[int, Mutable] = {id(array): array for array in arrays_in(leaves)}
-        self.rebound: dict[int, Mutable] = {}
-        self.read_only: set[int] = set()  # of those: where the other array belongs to a variable that this would miss
+        self.rebound: dict[tuple[int, int], Mutable] = {}
+        self.read_only: set[tuple[int, int]] = set()  # of those: where others may hold the same array
         self.types: dict[tuple[int, int], tuple] = {}  # (variable, leaf): shape and dtype that the loop carries
         for i, name in enumerate(self.names):
             for j, leaf in enumerate(name.leaves):
@@ -131,14 +133,14 @@ class RecordedLoop:
             (array, recording.placeholder(array.content, name=self._name_of(array))) for array in self.written.values()
         ]
         known = {
-            key: assignable(
-                recording.placeholder(array, name=self._name_of(array)), self._refusal(key in self.read_only)
+            (i, j): assignable(
+                recording.placeholder(array, name=_text_name(self.names[i].name)),
+                self._refusal((i, j) in self.read_only),
             )
-            for key, array in self.rebound.items()
+            for (i, j), array in self.rebound.items()
         }
         self.fresh_arrays = {id(array) for array in known.values()}
-        if known:
-            values = [_replaced(value, known) for value in values]
+        _replace(values, known)
         for (i, _), (shape, dtype) in self.fresh.items():
             recording.placeholder(_zeros(shape, dtype), name=_text_name(self.names[i].name))
         self.entered = [leaves_of(value)[0] for value in values]  # now: the block may change lists in place
@@ -156,7 +158,7 @@ class RecordedLoop:
     def _record_body(self) -> tuple[Recording, list]:
         recording = Recording(self.state)
         self.born = recording.born
-        self.aliased: set[int] = set()
+        self.aliased: set[tuple[int, int]] = set()
         self.unchanged: set[tuple[int, int]] = set()
         values, contents, counter = self._enter(recording)
         self._item: Any = None
@@ -184,6 +186,7 @@ class RecordedLoop:
                 self.written[key] = array
                 again = True
         outputs: list = [] if counter is None else [(recording.result, np.dtype(np.int64))]
+        self.recording, self.holders = recording, holders_of(recording.values)
         fresh: dict[tuple[int, int], tuple] = {}
         late: list = []
         for i, name in enumerate(self.names):
@@ -206,7 +209,8 @@ class RecordedLoop:
         for array, content in contents:
             end = recording.contents.get(id(array), (array, content))[1]
             outputs.append((end, array.dtype))
-        outputs += [(self._replacement(array, recording), array.dtype) for array in self.rebound.values()]
+        for (i, j), array in self.rebound.items():
+            outputs.append((recording.content(leaves_of(recording.values[i])[0][j]), array.dtype))
         return outputs + late
 
     def _drop_replaced_arrays(self, recording: Recording) -> None:
@@ -227,11 +231,11 @@ class RecordedLoop:
                 return False
             if type(leaf) is not Mutable or leaf.shape != before.shape:
                 raise differs(self.state, name.name, before, leaf, _STEP)
-            shared = before.base is not before or leaf.base is not leaf
-            if shared or (leaf.born <= self.born and id(leaf) not in self.fresh_arrays):
-                self.aliased.add(id(before))
-            again = id(before) not in self.rebound
-            self.rebound[id(before)] = before
+            own = leaf.born > self.born or id(leaf) in self.fresh_arrays
+            if before.base is not before or not own or self._shared(leaf):
+                self.aliased.add((i, j))
+            again = (i, j) not in self.rebound
+            self.rebound[i, j] = before
             return again
         if (i, j) not in self.types:
             if leaf is was or (type(leaf) is type(was) and not is_number(leaf) and leaf == was):
@@ -251,7 +255,7 @@ class RecordedLoop:
         if leaf is was:
             self.unchanged.add((i, j))
         self.types[i, j] = new_shape, new_dtype
-        outputs.append((leaf.lend() if type(leaf) is Mutable else leaf, new_dtype))
+        outputs.append((self.recording.content(leaf), new_dtype))
         return new_dtype != dtype or new_shape != shape
 
     def _new_variable(self, i: int, name: _Name, after: Any, fresh: dict, late: list) -> None:
@@ -264,15 +268,11 @@ class RecordedLoop:
         for j, leaf in enumerate(leaves):
             if is_number(leaf):
                 fresh[i, j] = type_of(leaf)
-                late.append((leaf.lend() if type(leaf) is Mutable else leaf, type_of(leaf)[1]))
+                late.append((self.recording.content(leaf), type_of(leaf)[1]))
 
-    def _replacement(self, array: Mutable, recording: Recording) -> Any:
-        """Return what is in the place of an array after a step."""
-        for i, name in enumerate(self.names):
-            for leaf, after in zip(name.leaves, leaves_of(recording.values[i])[0]):
-                if leaf is array:
-                    return after.lend()
-        raise StagingError(f"line {self.state.line}: an array is replaced in this loop that no variable holds")
+    def _shared(self, leaf: Mutable) -> bool:
+        """Whether an array is a view, or other variables hold it or a view of it after a step."""
+        return leaf.base is not leaf or self.holders[id(leaf)] > 1
 
     # Binding --------------------------------------------------------------------------------------------------------
 
@@ -284,9 +284,10 @@ class RecordedLoop:
         else:
             programs.append(self._record_test())
         (body, *test), consts = close(programs)
+        memory = budget_of()
         results = loop(
             *consts, *self._inits(), test=test[0] if test else None, body=body, consts=len(consts),
-            carry=len(recording.inputs), length=length, reverse=False,
+            carry=len(recording.inputs), length=length, reverse=False, **({} if memory is None else {"memory": memory}),
         )  # fmt: skip
         self._restore(list(results), recording)
 
@@ -324,7 +325,7 @@ class RecordedLoop:
         carried = {place: next(rest) for place in self.types}
         for array in self.written.values():
             array.content = next(rest)
-        known = {key: assignable(next(rest)) for key in self.rebound}
+        known = {place: assignable(next(rest), self._refusal(place in self.read_only)) for place in self.rebound}
         new = {place: next(rest) for place in self.fresh}
         for i, name in enumerate(self.names):
             if isinstance(name.value, Undefined):
@@ -337,8 +338,7 @@ class RecordedLoop:
                         if (i, j) in self.weak and type(leaves[j]) is Staged:
                             leaves[j].weak = True
                 values[i] = name.structure.unflatten(leaves)
-        if known:
-            values = [_replaced(value, known) for value in values]
+        _replace(values, known)
         self.state.set(values)
 
     def _after(self, i: int, name: _Name, recording: Recording, new: dict) -> Any:
@@ -359,7 +359,7 @@ class RecordedLoop:
 
     def _put_back(self, value: Any, like: Any) -> Any:
         """Return a value of the loop as the body has left it: assignable if it was."""
-        return assignable(value, self._refusal(like.base is not like)) if type(like) is Mutable else value
+        return assignable(value, self._refusal(self._shared(like))) if type(like) is Mutable else value
 
 
 def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -371,6 +371,9 @@ def _text_name(name: str) -> str:
     return "" if name.startswith("_mg_") else name.replace(".", "_")
 
 
-def _replaced(value: Any, arrays: dict[int, Mutable]) -> Any:
-    leaves, structure = leaves_of(value)
-    return structure.unflatten([arrays.get(id(leaf), leaf) if type(leaf) is Mutable else leaf for leaf in leaves])
+def _replace(values: list, arrays: dict[tuple[int, int], Mutable]) -> None:
+    """Put arrays into places (variable, leaf)."""
+    for (i, j), array in arrays.items():
+        leaves, structure = leaves_of(values[i])
+        leaves[j] = array
+        values[i] = structure.unflatten(leaves)

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import traceback
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -150,6 +151,15 @@ def arrays_in(leaves: Sequence[Any]) -> list[Mutable]:
     return list({id(leaf.base): leaf.base for leaf in leaves if type(leaf) is Mutable}.values())
 
 
+def _assignable(values: Sequence[Any]) -> list[Mutable]:
+    return [leaf for value in values for leaf in leaves_of(value)[0] if type(leaf) is Mutable]
+
+
+def holders_of(values: Sequence[Any]) -> Counter[int]:
+    """Return how many leaves of some variables are an assignable array or views of it, by its identity."""
+    return Counter(id(leaf.base) for leaf in _assignable(values))
+
+
 class Recording:
     """One run of a block on placeholders.
 
@@ -174,6 +184,7 @@ class Recording:
         self.result: Any = None
         self.values: tuple = ()
         self.contents: dict[int, tuple[Mutable, Any]] = {}
+        self._lent: dict[int, Any] = {}
 
     def placeholder(self, like: Any, weak: bool = False, name: str = "") -> Staged:
         """Return a new placeholder for a number or an array; it is called `name`, or as what it stands for."""
@@ -198,6 +209,9 @@ class Recording:
                 self.state.set(values)
                 self.result = body()
                 self.values = self.state.get()
+                self._lent = {
+                    id(y): y.lend() for y in _assignable((*self.values, self.result)) if id(y.base) in written
+                }
                 self.contents = {key: (array, array.content) for key, (array, _) in written.items()}
                 for key, (_, content) in zip([id(array) for array, _ in contents], contents):
                     if self.contents[key][1] is content:
@@ -207,6 +221,12 @@ class Recording:
                     array.content = old
                 self.state.set(before)
             return self
+
+    def content(self, leaf: Any) -> Any:
+        """Return a leaf that the block has left; of an assignable array its content at that time."""
+        if type(leaf) is not Mutable:
+            return leaf
+        return self._lent[id(leaf)] if id(leaf) in self._lent else leaf.lend()
 
     def program(self, outputs: Sequence[tuple[Any, np.dtype]], name: str) -> Program:
         """Return the recorded program with these outputs; values from outside are still arguments of its equations."""

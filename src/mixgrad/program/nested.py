@@ -13,13 +13,18 @@ def map_nested(program: Program, function: Callable[[Program], Program]) -> Prog
     """Return the program with `function` applied to each nested program."""
     if not any(equation.op.kind is Kind.NESTED for equation in program.equations):
         return program
-    equations = []
-    for equation in program.equations:
-        static = equation.static
-        if any(True for _ in programs_in(static)):
-            static = {key: _mapped(value, function) for key, value in static.items()}
-        equations.append(Equation(equation.outs, equation.op, equation.args, static))
-    return Program(program.inputs, tuple(equations), program.outputs, program.name)
+    equations = tuple(_with_mapped(equation, function) for equation in program.equations)
+    if all(a is b for a, b in zip(equations, program.equations)):
+        return program
+    return Program(program.inputs, equations, program.outputs, program.name)
+
+
+def _with_mapped(equation: Equation, function: Callable[[Program], Program]) -> Equation:
+    before = list(programs_in(equation.static))
+    static = {key: _mapped(value, function) for key, value in equation.static.items()} if before else equation.static
+    if all(a is b for a, b in zip(before, programs_in(static))):
+        return equation
+    return Equation(equation.outs, equation.op, equation.args, static)
 
 
 def _mapped(value: Any, function: Callable[[Program], Program]) -> Any:
@@ -35,10 +40,12 @@ def used_equations(program: Program) -> Program:
     for equation in reversed(program.equations):
         wanted = [id(out) in needed for out in equation.outs]
         if any(wanted):
-            if equation.op.kind is Kind.NESTED:
+            if equation.op.name in _SLIM:
                 equation = _SLIM[equation.op.name](equation, wanted)
             kept.append(equation)
             needed.update(id(arg) for arg in equation.variables())
+    if len(kept) == len(program.equations) and all(a is b for a, b in zip(reversed(kept), program.equations)):
+        return program
     return Program(program.inputs, tuple(reversed(kept)), program.outputs, program.name)
 
 

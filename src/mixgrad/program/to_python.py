@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mixgrad.core.program import Program, Var, programs_in
+from mixgrad.program.writing import reversal as _reversal  # noqa: F401  (fills the table of statements)
 from mixgrad.program.writing import statements as _statements  # noqa: F401  (fills the table of statements)
 from mixgrad.program.writing.expression import Expression
 from mixgrad.program.writing.function import Function

@@ -6,9 +6,41 @@ Importing the package fills `mixgrad.core.op.TABLE` and the tables by which boxe
 import importlib
 
 from mixgrad.core.numpy_table import LATE
-from mixgrad.rules import contraction, control, elementwise, index, linalg, norm, reduction, row, shape
+from mixgrad.rules import (
+    contraction,
+    control,
+    determinant,
+    elementwise,
+    grids,
+    index,
+    joining,
+    linalg,
+    missing,
+    norm,
+    reduction,
+    row,
+    shape,
+    sorting,
+    spectral,
+)
 
-__all__ = ["contraction", "control", "elementwise", "index", "linalg", "norm", "reduction", "row", "shape"]
+__all__ = [
+    "contraction",
+    "control",
+    "determinant",
+    "elementwise",
+    "grids",
+    "index",
+    "joining",
+    "linalg",
+    "missing",
+    "norm",
+    "reduction",
+    "row",
+    "shape",
+    "sorting",
+    "spectral",
+]
 
 # Importing scipy.special takes longer than all the rest.
 LATE["scipy.special"] = lambda: importlib.import_module("mixgrad.rules.special")

@@ -42,6 +42,17 @@ def with_parts(program: Program, inputs: Sequence[Var] | None = None, outputs: S
     )
 
 
+def pruned(program: Program) -> Program:
+    """Return a program without the equations that no output depends on."""
+    needed = {id(out) for out in program.outputs if isinstance(out, Var)}
+    kept = []
+    for equation in reversed(program.equations):
+        if any(id(out) in needed for out in equation.outs):
+            kept.append(equation)
+            needed.update(id(arg) for arg in equation.variables())
+    return Program(program.inputs, tuple(reversed(kept)), program.outputs, program.name)
+
+
 def regroup(outs: Sequence[Any], flags: Sequence[bool], widths: Sequence[int]) -> list:
     """Return the results of a lifted program, with the parts of each value in a tuple."""
     rest = iter(outs)
@@ -92,3 +103,12 @@ def check_inputs(what: str, program: Program, args: Sequence[Any]) -> None:
                 f"{what}: {program.name} takes {var.name or 'a value'} of the type {(var.shape, var.dtype)}, is given "
                 f"{kind_of(arg)}"
             )
+
+
+def check_memory(memory: Any, what: str) -> None:
+    """Refuse a number of states that cannot be kept."""
+    if isinstance(memory, bool) or not isinstance(memory, (int, np.integer)) or memory < 1:
+        raise ProgramError(
+            f"{what}: memory= is the number of states of a loop that reverse mode may keep at a time, expected an "
+            f"integer, at least 1, got {memory!r}"
+        )

@@ -166,6 +166,11 @@ def _matmul(x1, x2):
     return matvec(np.swapaxes(x2, -1, -2), x1) if n > 1 else vecdot(x1, x2)
 
 
+@numpy_function(np.linalg.matmul)
+def _linalg_matmul(x1, x2, /):
+    return _matmul(x1, x2)
+
+
 @numpy_function(np.dot)
 def _dot(a, b, out=None):
     a, b = as_array(a), as_array(b)
@@ -218,7 +223,17 @@ def _kron(a, b):
     return np.reshape(spread_a * spread_b, tuple(m * n for m, n in zip(a.shape, b.shape)))
 
 
-@numpy_function(np.tensordot)
+@numpy_function(np.cross, np.linalg.cross)
+def _cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
+    a, b = np.moveaxis(as_array(a), axisa, -1), np.moveaxis(as_array(b), axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ValueError(f"np.cross needs vectors of three components, got shapes {a.shape} and {b.shape}")
+    one, two = [1, 2, 0], [2, 0, 1]
+    return np.moveaxis(a[..., one] * b[..., two] - a[..., two] * b[..., one], -1, axisc)
+
+
+@numpy_function(np.tensordot, np.linalg.tensordot)
 def _tensordot(a, b, axes=2):
     if np.ndim(axes) == 0:
         axes = (tuple(range(np.ndim(a) - axes, np.ndim(a))), tuple(range(axes)))

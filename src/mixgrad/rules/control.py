@@ -7,5 +7,6 @@ again rows with programs, so derivatives of any order, batches of them and so on
 
 from mixgrad.rules.branch import cond
 from mixgrad.rules.loop import loop
+from mixgrad.rules.reversal import reversal
 
-__all__ = ["cond", "loop"]
+__all__ = ["cond", "loop", "reversal"]

@@ -328,6 +328,11 @@ def _diag(v, k=0):
     return scatter(v, rows, rows + k, form=Form((SLOT, SLOT)), shape=(n, n))
 
 
+@numpy_function(np.diagflat)
+def _diagflat(v, k=0):
+    return _diag(v.ravel(), k)
+
+
 @numpy_function(np.trace)
 def _trace(a, offset=0, axis1=0, axis2=1):
     return _diagonal(a, offset, axis1, axis2).sum(-1)

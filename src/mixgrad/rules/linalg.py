@@ -1,4 +1,4 @@
-"""Rows of linear algebra: solving, factors, determinants. All work on stacks of matrices."""
+"""Rows of linear algebra: solving, and factors. All work on stacks of matrices."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import math
 
 import numpy as np
 
-from mixgrad._errors import StagingError
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.rules import series
 from mixgrad.rules.contraction import adjoint, matmul, stacked_batch
-from mixgrad.rules.row import Sample, data_of, general
+from mixgrad.rules.row import Sample, general
 from mixgrad.rules.shape import as_array
 
 
-def _conditioned(x):
+def conditioned(x):
     """Make a random matrix well conditioned (for samples)."""
     return x + 4 * np.eye(x.shape[-1]) if x.shape[-1] == x.shape[-2] else x
 
@@ -26,15 +25,11 @@ def _positive_definite(x):
 
 def _triangular(x):
     """Make a random square matrix lower triangular and well conditioned (for samples)."""
-    return np.tril(_conditioned(x)) if x.shape[-1] == x.shape[-2] else x
+    return np.tril(conditioned(x)) if x.shape[-1] == x.shape[-2] else x
 
 
 def _solution_shape(a, b, **static):
     return (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:])
-
-
-def _trace_of_product(a, b):
-    return np.sum(np.swapaxes(a, -1, -2) * b, axis=(-2, -1))
 
 
 # Solving --------------------------------------------------------------------------------------------------------------
@@ -59,9 +54,9 @@ solve = general(
     linear_in=(1,),
     series=lambda x, a, b: series.solve(a, b, lambda right: solve(a[0], right)),
     samples=(
-        Sample(((3, 3), (3, 2)), make=_conditioned),
-        Sample(((2, 3, 3), (3, 1)), make=_conditioned),
-        Sample(((1, 1), (4, 1, 2)), make=_conditioned),
+        Sample(((3, 3), (3, 2)), make=conditioned),
+        Sample(((2, 3, 3), (3, 1)), make=conditioned),
+        Sample(((1, 1), (4, 1, 2)), make=conditioned),
     ),
 )
 
@@ -120,8 +115,8 @@ inv = general(
     lambda a: a.shape,
     expand=lambda a: solve(a, np.eye(a.shape[-1], dtype=a.dtype)),
     samples=(
-        Sample(((3, 3),), make=_conditioned),
-        Sample(((2, 2, 2),), make=_conditioned),
+        Sample(((3, 3),), make=conditioned),
+        Sample(((2, 2, 2),), make=conditioned),
         Sample(((1, 1),), domain=(1, 2)),
     ),
 )
@@ -166,153 +161,11 @@ cholesky = general(
 )
 
 
-# Determinants ---------------------------------------------------------------------------------------------------------
-
-# With a condition number below this the inverse gives cofactors to ten digits, at a tenth of the cost.
-WELL_CONDITIONED = 1e6
-
-
-def _condition(a):
-    """Return the largest condition number in a stack of matrices; inf where one is singular, or nearly zero."""
-    singular = np.linalg.svd(a, compute_uv=False)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.max(np.where(singular[..., -1] > 1e-100, singular[..., 0] / singular[..., -1], np.inf), initial=1.0)
-
-
-def _cofactor_value(a):
-    """Return the cofactors of a matrix, the derivative of its determinant, whatever its rank.
-
-    With A = U diag(s) V^H they are det(U) det(V^H) conj(U) diag(prod_{j != i} s_j) conj(V^H).
-    """
-    n = a.shape[-1]
-    u, s, vh = np.linalg.svd(a)
-    others = np.where(np.eye(n, dtype=bool), 1.0, s[..., None, :]).prod(-1)
-    sign = np.linalg.det(u) * np.linalg.det(vh)
-    product = (np.conjugate(u) * others[..., None, :]) @ np.conjugate(vh)
-    return (np.asarray(sign)[..., None, None] * product).astype(a.dtype)
-
-
-def _cofactor_jvp(out, args, tangents):
-    (a,), (a_dot,) = args, tangents
-    if _is_regular(a):
-        # C = det(A) A^-T
-        x = inv(a)
-        spread = _trace_of_product(x, a_dot)[..., None, None]
-        return spread * out - matmul(np.swapaxes(matmul(a_dot, x), -1, -2), out)
-    return _adjugate_jvp(a, a_dot)
-
-
-def _leverrier(a):
-    """Return cofactors and determinant by the algorithm of Faddeev and LeVerrier, which never divides by a pivot."""
-    n = a.shape[-1]
-    eye = np.eye(n, dtype=a.dtype)
-    m = np.broadcast_to(eye, a.shape)
-    for k in range(1, n):
-        product = matmul(a, m)
-        m = product - (np.trace(product, axis1=-2, axis2=-1) / k)[..., None, None] * eye
-    sign = (-1.0) ** (n - 1)
-    return sign * np.swapaxes(m, -1, -2), sign * np.trace(matmul(a, m), axis1=-2, axis2=-1) / n
-
-
-def _is_regular(a):
-    """Whether inverses may be used; while a program is traced nobody knows, so what is right everywhere is used."""
-    try:
-        return bool(_condition(data_of(a)) < WELL_CONDITIONED)
-    except StagingError:
-        return False
-
-
-def _rate(a):
-    """Return the series of (log det A)' = tr(A^-1 A')."""
-    quotient = series.solve(a[:-1], series.derivative(a), lambda right: solve(a[0], right))
-    return np.trace(quotient, axis1=-2, axis2=-1)
-
-
-def _slogdet_series(out, a):
-    sign, logarithm = out
-    rate = _rate(a)
-    if not np.iscomplexobj(rate):
-        return series.lift(sign, len(a) - 1), series.integral(rate, logarithm)
-    turn = series.linear_ode(None, np.multiply(1j, np.imag(rate)), None, sign)
-    return turn, series.integral(np.real(rate), logarithm)
-
-
-def _adjugate_jvp(a, a_dot):
-    """Differentiate the algorithm of Faddeev and LeVerrier, which never divides by a pivot, and transpose."""
-    n = a.shape[-1]
-    eye = np.eye(n, dtype=a.dtype)
-    m, m_dot = eye, None
-    for k in range(1, n):
-        product = matmul(a, np.broadcast_to(m, a.shape))
-        product_dot = matmul(a_dot, np.broadcast_to(m, a.shape))
-        if m_dot is not None:
-            product_dot = product_dot + matmul(a, m_dot)
-        m = product - (np.trace(product, axis1=-2, axis2=-1) / k)[..., None, None] * eye
-        m_dot = product_dot - (np.trace(product_dot, axis1=-2, axis2=-1) / k)[..., None, None] * eye
-    if m_dot is None:
-        return a_dot * 0
-    return (-1.0) ** (n - 1) * np.swapaxes(m_dot, -1, -2)
-
-
-cofactor = general(
-    "cofactor",
-    _cofactor_value,
-    _cofactor_jvp,
-    lambda args, batched: cofactor(args[0]),
-    lambda a: a.shape,
-    expand=lambda a: det(a)[..., None, None] * np.swapaxes(inv(a), -1, -2) if _is_regular(a) else _leverrier(a)[0],
-    samples=(
-        Sample(((3, 3),), make=_conditioned),
-        Sample(((2, 2, 2),), make=_conditioned),
-        Sample((np.array([[1.0, 2.0], [2.0, 4.0]]),)),
-        Sample((np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),)),
-    ),
-)
-
-det = general(
-    "det",
-    np.linalg.det,
-    lambda out, args, tangents: np.sum(cofactor(args[0]) * tangents[0], axis=(-2, -1)),
-    lambda args, batched: det(args[0]),
-    lambda a: a.shape[:-2],
-    expand=lambda a: None if _is_regular(a) else _leverrier(a)[1],
-    series=lambda out, a: series.linear_ode(None, _rate(a), None, out),
-    samples=(
-        Sample(((3, 3),), make=_conditioned),
-        Sample(((2, 2, 2),), make=_conditioned),
-        Sample((np.array([[1.0, 2.0], [2.0, 4.0]]),)),
-        Sample((np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),)),
-        Sample((np.zeros((3, 3)),)),
-    ),
-)
-
-
-def _slogdet_jvp(out, args, tangents):
-    rate = _trace_of_product(inv(args[0]), tangents[0])
-    if not np.iscomplexobj(rate):
-        return None, rate
-    return out[0] * (1j * np.imag(rate)), np.real(rate)
-
-
-slogdet = general(
-    "slogdet",
-    lambda a: tuple(np.linalg.slogdet(a)),
-    _slogdet_jvp,
-    lambda args, batched: slogdet(args[0]),
-    lambda a: (a.shape[:-2], a.shape[:-2]),
-    dtype=lambda a: (a.dtype, np.finfo(a.dtype).dtype),
-    multiple=True,
-    series=_slogdet_series,
-    samples=(Sample(((3, 3),), make=_conditioned), Sample(((2, 2, 2),), make=_conditioned)),
-)
-
-
 # What NumPy's functions mean ------------------------------------------------------------------------------------------
 
-SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
 
-
-def _square(name, a):
+def square(name, a):
+    """Refuse what is no square matrix."""
     if np.ndim(a) < 2 or a.shape[-1] != a.shape[-2]:
         raise ValueError(f"np.linalg.{name} needs a square matrix or a stack of them, got shape {np.shape(a)}")
 
@@ -320,7 +173,7 @@ def _square(name, a):
 @numpy_function(np.linalg.solve)
 def _solve(a, b):
     a, b = as_array(a), as_array(b)
-    _square("solve", a)
+    square("solve", a)
     n = a.shape[-1]
     if np.ndim(b) == 0 or b.shape[0 if np.ndim(b) == 1 else -2] != n:
         raise ValueError(f"np.linalg.solve: a matrix of shape {a.shape} and a right-hand side of shape {np.shape(b)}")
@@ -332,26 +185,14 @@ def _solve(a, b):
 
 @numpy_function(np.linalg.inv)
 def _inv(a):
-    _square("inv", a)
+    square("inv", a)
     return inv(a)
-
-
-@numpy_function(np.linalg.det)
-def _det(a):
-    _square("det", a)
-    return det(a)
-
-
-@numpy_function(np.linalg.slogdet)
-def _slogdet(a):
-    _square("slogdet", a)
-    return SlogdetResult(*slogdet(a))
 
 
 @numpy_function(np.linalg.cholesky)
 def _cholesky(a, /, *, upper=False):
     # NumPy reads one triangle; the derivative is that of the symmetric matrix it stands for.
-    _square("cholesky", a)
+    square("cholesky", a)
     return adjoint(cholesky(adjoint(a))) if upper else cholesky(a)
 
 
@@ -377,7 +218,7 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
         The solution, of the shape of `b`, or of the stack's.
     """
     a, b = (x if hasattr(x, "dtype") else np.asarray(x, dtype=float) for x in (a, b))
-    _square("solve_triangular", a)
+    square("solve_triangular", a)
     if trans not in (0, "N"):
         a, lower = (adjoint(a) if trans in (2, "C") else np.swapaxes(a, -1, -2)), not lower
     if np.ndim(b) == 0 or b.shape[0 if np.ndim(b) == 1 else -2] != a.shape[-1]:
@@ -399,7 +240,7 @@ def _multi_dot(arrays):
 
 @numpy_function(np.linalg.matrix_power)
 def _matrix_power(a, n):
-    _square("matrix_power", a)
+    square("matrix_power", a)
     if n < 0:
         return _matrix_power(inv(a), -n)
     result = None

@@ -3,7 +3,8 @@
 The body takes the constants, the carried values and a slice of each of the xs; it returns the carried values and
 something to stack. The results are the last carried values and the stacks. With a `test`, a program of constants and
 carried values, it is a ``while``; otherwise it makes `length` steps, or as many as the xs have slices, from the last
-one to the first if `reverse` is true. `linear` names the arguments in which an instance is linear.
+one to the first if `reverse` is true. `linear` names the arguments in which an instance is linear. With `memory`,
+reverse mode keeps no more than so many states at a time, and stacks nothing: see `loop_checkpoint.py`.
 
 In a batch whose members stop at different steps, those that have stopped are frozen, and truth values that they stack
 are False.
@@ -20,13 +21,23 @@ from mixgrad._errors import ProgramError
 from mixgrad.core.interpret import compiled, interpret
 from mixgrad.core.op import Kind, Op, add_row
 from mixgrad.core.program import Program, Var, remembered
-from mixgrad.rules.bodies import aligned, atom, check_inputs, kind_of, regroup, same_kind, spread, typed_like
+from mixgrad.rules.bodies import (
+    aligned,
+    atom,
+    check_inputs,
+    check_memory,
+    kind_of,
+    regroup,
+    same_kind,
+    spread,
+    typed_like,
+)
 from mixgrad.rules.loop_reverse import linearise, transpose
 
 # Value and types ------------------------------------------------------------------------------------------------
 
 
-def _loop_value(*args, test, body, consts, carry, length, reverse, linear=()):
+def _loop_value(*args, test, body, consts, carry, length, reverse, linear=(), memory=None):
     split = consts + carry
     fixed, xs = args[:consts], args[split:]
     state = tuple(map(typed_like, args[consts:split], body.inputs[consts:split]))
@@ -46,7 +57,7 @@ def _loop_value(*args, test, body, consts, carry, length, reverse, linear=()):
         going = compiled(test)
         while going(*fixed, *state)[0]:
             state = run(state, [])
-    ys = [_stacked(stack[::-1] if reverse else stack, out) for stack, out in zip(stacks, body.outputs[carry:])]
+    ys = [stacked(stack[::-1] if reverse else stack, out) for stack, out in zip(stacks, body.outputs[carry:])]
     return (*map(atom, state), *ys)
 
 
@@ -57,12 +68,13 @@ def _steps(length: int | None, xs: Sequence[Any], reverse: bool) -> range:
     return range(count - 1, -1, -1) if reverse else range(count)
 
 
-def _stacked(stack: list, like: Any) -> np.ndarray:
+def stacked(stack: list, like: Any) -> np.ndarray:
+    """Return slices as one array; if there are none, of the type that `like` says."""
     like = atom(like)
     return np.stack(stack) if stack else np.zeros((0, *(max(n, 0) for n in like.shape)), like.dtype)
 
 
-def _loop_shape(*args, test, body, consts, carry, length, reverse, linear=()):
+def _loop_shape(*args, test, body, consts, carry, length, reverse, linear=(), memory=None):
     split = consts + carry
     sizes = [] if test is not None else [length] if length is not None else [np.shape(x)[0] for x in args[split:]]
     count = next((n for n in sizes if n != -1), -1)
@@ -70,13 +82,19 @@ def _loop_shape(*args, test, body, consts, carry, length, reverse, linear=()):
     return (*state, *((count, *np.shape(out)) for out in body.outputs[carry:]))
 
 
-def _loop_dtype(*args, test, body, consts, carry, length, reverse, linear=()):
+def _loop_dtype(*args, test, body, consts, carry, length, reverse, linear=(), memory=None):
     state = tuple(var.dtype for var in body.inputs[consts : consts + carry])
     return (*state, *(atom(out).dtype for out in body.outputs[carry:]))
 
 
-def _loop_check(args, *, test, body, consts, carry, length, reverse, linear=()):
+def _loop_check(args, *, test, body, consts, carry, length, reverse, linear=(), memory=None):
     split = consts + carry
+    if memory is not None:
+        check_memory(memory, "loop")
+        if test is None and length is None:
+            raise ProgramError("loop: with memory= it needs a test or a length")
+        if test is not None and len(body.outputs) > carry:
+            raise ProgramError("loop: with memory= and a test it stacks nothing")
     if test is None and length is None and len(args) == split:
         raise ProgramError("loop: without test, length and xs it has no end")
     if test is not None and len(args) > split:
@@ -98,7 +116,7 @@ def _loop_check(args, *, test, body, consts, carry, length, reverse, linear=()):
 # Modes with another payload -------------------------------------------------------------------------------------
 
 
-def _loop_lifted(args, flags, lift, transform, *, test, body, consts, carry, length, reverse, linear=()):
+def _loop_lifted(args, flags, lift, transform, *, test, body, consts, carry, length, reverse, linear=(), memory=None):
     split = consts + carry
     given, flags = flags, list(flags)
     mixed = False  # members of a batch stop at different steps
@@ -113,21 +131,15 @@ def _loop_lifted(args, flags, lift, transform, *, test, body, consts, carry, len
         if found[:carry] == inner[consts:split]:
             break
         flags[consts:split] = found[:carry]
-    parts = []
-    for i, (arg, flag, had) in enumerate(zip(args, flags, given)):
-        value = arg if had else lift.full(typed_like(arg, body.inputs[i])) if flag else arg
-        parts.append([np.swapaxes(part, 0, 1) for part in value] if flag and i >= split and lift.axis else value)
-    moved, places = spread(parts, flags, linear)
-    counts = [
-        sum(len(p) if f else 1 for p, f in zip(parts[a:b], flags[a:b])) for a, b in ((0, consts), (consts, split))
-    ]
+    stops = (consts, split, len(args))
+    moved, places, counts = moved_parts(args, given, flags, body.inputs, lift, stops, range(split, len(args)), linear)
     if test is None:
         lifted_test = None
     elif mixed:
-        lifted_test, lifted_body = _frozen(lifted_body, lifted_test, *counts, found[carry:], transform)
+        lifted_test, lifted_body = freeze(lifted_body, lifted_test, *counts[:2], found[carry:], transform)
     outs = loop(
         *moved, test=lifted_test, body=lifted_body, consts=counts[0], carry=counts[1], length=length, reverse=reverse,
-        linear=places,
+        linear=places, **_with_memory(memory),
     )  # fmt: skip
     results = regroup(outs, found, [len(lift.types(atom(out))) for out in body.outputs])
     for i in range(carry, len(results)):
@@ -136,8 +148,42 @@ def _loop_lifted(args, flags, lift, transform, *, test, body, consts, carry, len
     return results, found
 
 
+def moved_parts(
+    args: Sequence[Any], given: Sequence[bool], flags: Sequence[bool], inputs: Sequence[Var], lift: Any,
+    stops: Sequence[int], sliced: Sequence[int], linear: Sequence[int] = (),
+) -> tuple[list, tuple[int, ...], list[int]]:  # fmt: skip
+    """Return the parts of all arguments in a row; where those of the linear ones are; how many each group has.
+
+    Parameters
+    ----------
+    args : sequence
+        Values, or where `given` says so the parts of one.
+    given, flags : sequence of bool
+        Which arguments are in parts, and which shall be.
+    inputs : sequence of Var
+        What the arguments are used as.
+    lift : DualLift, BatchLift or TaylorLift
+    stops : sequence of int
+        Where each group of arguments ends.
+    sliced : sequence of int
+        Arguments of which the steps take slices.
+    linear : sequence of int
+    """
+    parts = []
+    for i, (arg, flag, had) in enumerate(zip(args, flags, given)):
+        value = arg if had else lift.full(typed_like(arg, inputs[i])) if flag else arg
+        parts.append([np.swapaxes(part, 0, 1) for part in value] if flag and i in sliced and lift.axis else value)
+    moved, places = spread(parts, flags, linear)
+    sizes = [len(part) if flag else 1 for part, flag in zip(parts, flags)]
+    return moved, places, [sum(sizes[start:stop]) for start, stop in zip((0, *stops), stops)]
+
+
+def _with_memory(memory: int | None) -> dict:
+    return {} if memory is None else {"memory": memory}
+
+
 @remembered
-def _frozen(body: Program, test: Program, consts: int, carry: int, batched: tuple, transform: Any) -> tuple:
+def freeze(body: Program, test: Program, consts: int, carry: int, batched: tuple, transform: Any) -> tuple:
     """Return test and body for members that stop at different steps: go on while there is one that has not."""
     split = consts + carry
 

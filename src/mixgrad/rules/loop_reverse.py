@@ -14,6 +14,7 @@ import numpy as np
 from mixgrad.core.interpret import interpret
 from mixgrad.core.op import TABLE
 from mixgrad.core.program import Program, Var, remembered
+from mixgrad.rules import loop_checkpoint
 from mixgrad.rules.bodies import atom, distribute, var_like, with_parts, zeros_like
 from mixgrad.rules.loop_motion import counters, sliced, unchanged, with_constants, with_slices
 
@@ -56,7 +57,7 @@ def _group(i: int, consts: int, carry: int) -> str:
     return "consts" if i < consts else "carry" if i < consts + carry else "xs"
 
 
-def linearise(args, tangents, transform, *, test, body, consts, carry, length, reverse, linear=()):
+def linearise(args, tangents, transform, *, test, body, consts, carry, length, reverse, linear=(), memory=None):
     """Return the results of a loop, and their tangents as those of a linear one."""
     flags = unchanged(body, consts, carry)
     if any(flags):
@@ -71,7 +72,10 @@ def linearise(args, tangents, transform, *, test, body, consts, carry, length, r
         args = [*args, *(cut(args[reading.const], reading.start) for reading in readings)]
         tangents = [*tangents, *(None if dot is None else cut(dot, start) for dot, start in dots)]
     static = {"test": test, "consts": consts, "carry": carry, "length": length, "reverse": reverse}
-    outs, dots = _linearise(args, tangents, transform, body=body, **static)
+    if memory is None:
+        outs, dots = _linearise(args, tangents, transform, body=body, **static)
+    else:
+        outs, dots = loop_checkpoint.linearise(args, tangents, transform, body=body, memory=memory, **static)
     if not any(flags):
         return outs, dots
     rest = zip(outs, dots)
@@ -138,8 +142,13 @@ def _masked(body: Program, consts: int, carry: int, masked: bool, transform: Any
     return transform.stage(step, [*body.inputs, Var((), np.dtype(bool), "active")], body.name)
 
 
-def transpose(bars, args, places, transform, *, test, body, consts, carry, length, reverse, linear=()):
+def transpose(bars, args, places, transform, *, test, body, consts, carry, length, reverse, linear=(), memory=None):
     """Return the cotangents of some arguments of a loop that is linear in them."""
+    if memory is not None:
+        return loop_checkpoint.transpose(
+            bars, args, places, transform, test=test, body=body, consts=consts, carry=carry, length=length,
+            reverse=reverse, memory=memory, linear=linear,
+        )  # fmt: skip
     split = consts + carry
     flags = tuple(i in linear for i in range(len(args)))
     if test is not None or not all(flags[consts:split]):

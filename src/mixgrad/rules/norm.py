@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixgrad._errors import UnsupportedError
 from mixgrad.core.numpy_table import numpy_function
 from mixgrad.rules.reduction import axes_of, root_of_squares
 
@@ -26,9 +25,20 @@ def _norm(x, ord=None, axis=None, keepdims=False):
         sums = np.sum(np.abs(x), axis=inner, keepdims=True)
         largest = reduce(sums, axis=outer, keepdims=True)
         return largest if keepdims else np.squeeze(largest, axes)
-    raise UnsupportedError(
-        f"np.linalg.norm of a matrix with ord={ord!r} has no rule in mixgrad yet, only None, 'fro', 1, -1, inf, -inf."
+    if ord in (2, -2, "nuc"):
+        return _by_singular_values(x, ord, axes, keepdims)
+    raise ValueError(
+        f"np.linalg.norm: ord={ord!r} is no norm of matrices, only None, 'fro', 'nuc', 1, -1, 2, -2, inf, -inf are"
     )
+
+
+def _by_singular_values(x, ord, axes, keepdims):
+    values = np.linalg.svdvals(np.moveaxis(x, axes, (-2, -1)))
+    if ord == "nuc":
+        result = np.sum(values, axis=-1)
+    else:
+        result = np.max(values, axis=-1) if ord > 0 else np.min(values, axis=-1)
+    return np.expand_dims(result, axes) if keepdims else result
 
 
 @numpy_function(np.linalg.vector_norm)

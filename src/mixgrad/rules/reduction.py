@@ -135,18 +135,6 @@ _logsumexp = general(
 )
 
 
-def _order(name, function):
-    op = discrete(
-        name,
-        lambda x, *, axis: function(x, axis=axis, kind="stable"),
-        lambda args, batched, *, axis: op(args[0], axis=axis + 1),
-        lambda x, *, axis: x.shape,
-        np.intp,
-        samples=(Sample(((2, 3),), {"axis": 1}),),
-    )
-    return op
-
-
 def _arg(name, function):
     op = discrete(
         name,
@@ -171,7 +159,6 @@ def _truth(name, function, dtype=bool):
     return op
 
 
-argsort = _order("argsort", np.argsort)
 argmax = _arg("argmax", np.argmax)
 argmin = _arg("argmin", np.argmin)
 any_ = _truth("any", np.any)
@@ -270,6 +257,40 @@ def _prod(a, axis=None, dtype=None, out=None, keepdims=False):
     return x.reshape(shape) if len(x) else np.ones(shape, a.dtype)
 
 
+@numpy_function(np.cumprod)
+def _cumprod(a, axis=None):
+    # Products of spans whose length doubles, without division, as in np.prod.
+    if axis is None:
+        a, axis = a.ravel(), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    before, length = (slice(None),) * axis, 1
+    while length < a.shape[axis]:
+        longer = a[(*before, slice(length, None))] * a[(*before, slice(None, -length))]
+        a = np.concatenate([a[(*before, slice(None, length))], longer], axis=axis)
+        length *= 2
+    return a
+
+
+def _cumulative(function, start):
+    def cumulative(x, /, *, axis=None, include_initial=False):
+        if axis is None:
+            if x.ndim != 1:
+                raise ValueError(f"np.cumulative_{function.__name__[3:]} of an array of {x.ndim} axes needs axis=")
+            axis = 0
+        result = function(x, axis=axis)
+        if not include_initial:
+            return result
+        axis = normalize_axis_index(axis, x.ndim)
+        first = np.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), start, x.dtype)
+        return np.concatenate([first, result], axis=axis)
+
+    return cumulative
+
+
+numpy_function(np.cumulative_sum)(_cumulative(np.cumsum, 0))
+numpy_function(np.cumulative_prod)(_cumulative(np.cumprod, 1))
+
+
 def logsumexp(a, axis=None, b=None, keepdims=False):
     """Return ``log(sum(exp(a)))`` without overflow, for arrays and for differentiated values.
 
@@ -295,35 +316,6 @@ def logsumexp(a, axis=None, b=None, keepdims=False):
     if b is not None:
         a = a + np.log(b)
     return _logsumexp(a, axis=axes_of(axis, a.ndim), keepdims=bool(keepdims))
-
-
-@numpy_function(np.median)
-def _median(a, axis=None, out=None, keepdims=False):
-    axes = axes_of(axis, a.ndim)
-    if len(axes) != 1:
-        if axis is not None:
-            raise UnsupportedError("np.median over several axes: reshape them into one first")
-        result = _median(a.ravel(), 0)
-        return result.reshape((1,) * a.ndim) if keepdims else result
-    ordered = _sort(a, axes[0])
-    n = a.shape[axes[0]]
-    middle = np.take(ordered, np.array([(n - 1) // 2, n // 2]), axes[0])
-    return _mean(middle, axes, keepdims=keepdims)
-
-
-@numpy_function(np.sort)
-def _sort(a, axis=-1, kind=None, *, stable=None):
-    if axis is None:
-        a, axis = a.ravel(), 0
-    axis = normalize_axis_index(axis, a.ndim)
-    return np.take_along_axis(a, argsort(a, axis=axis), axis)
-
-
-@numpy_function(np.argsort)
-def _argsort(a, axis=-1, kind=None, *, stable=None):
-    if axis is None:
-        a, axis = a.ravel(), 0
-    return argsort(a, axis=normalize_axis_index(axis, a.ndim))
 
 
 def _register_arg(function, op):

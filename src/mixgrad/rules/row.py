@@ -1,18 +1,10 @@
-"""How a row of the table is made: one constructor for each kind, which derives every rule that follows from the given.
-
-Samples
--------
-A row carries the arguments on which the conformance test tries it. For an elementwise op ``domain`` gives, for each
-argument, the interval from which random values are drawn, and ``at`` gives special points. Other rows give ``samples``,
-a tuple of `Sample`.
-"""
+"""How a row of the table is made: one constructor for each kind, which derives every rule that follows from it."""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,34 +12,12 @@ import numpy as np
 from mixgrad.core.bind import Traced, bind, bind_like, innermost
 from mixgrad.core.numpy_table import UFUNCS
 from mixgrad.core.op import Kind, Op, add_row
+from mixgrad.rules.sample import POSITIVE as POSITIVE
+from mixgrad.rules.sample import REALS, Sample
 
-REALS = (-3.0, 3.0)
 FLOAT64 = np.dtype(np.float64)
 _UNKNOWN = 1_000_003  # no length that occurs
 NUMBERS = frozenset((np.float64, float, int))  # of which a product with a float64 is a float64
-POSITIVE = (0.1, 4.0)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Arguments of one conformance test.
-
-    Attributes
-    ----------
-    args : tuple
-        A tuple of ints is the shape of a random array from `domain`; anything else is the argument itself.
-    static : dict
-        The static data.
-    domain : tuple of float
-        Lower and upper bound of the random values.
-    make : callable or None
-        Applied to each random array: brings it into the domain of the op (``make=spd`` for Cholesky).
-    """
-
-    args: tuple
-    static: dict = field(default_factory=dict)
-    domain: tuple[float, float] = REALS
-    make: Callable | None = None
 
 
 # The tangent of every elementwise op: a sum of products with strong zeros ---------------------------------------------

@@ -1,4 +1,4 @@
-"""Rows that move elements about without computing: shapes, joining, choosing."""
+"""Rows that move elements about without computing: shapes, choosing, casts."""
 
 from __future__ import annotations
 
@@ -60,27 +60,6 @@ broadcast_to = linear(
         Sample(((2, 1),), {"shape": (4, 2, 3)}),
         Sample(((),), {"shape": (2,)}),
     ),
-)
-
-
-def _concatenate_transpose(out_bar, args, i, *, axis):
-    start = sum(arg.shape[axis] for arg in args[:i])
-    return out_bar[(slice(None),) * axis + (slice(start, start + args[i].shape[axis]),)]
-
-
-def _concatenate_shape(*args, axis):
-    shape = args[0].shape
-    return (*shape[:axis], sum(arg.shape[axis] for arg in args), *shape[axis + 1 :])
-
-
-concatenate = linear(
-    "concatenate",
-    lambda *arrays, axis: np.concatenate(arrays, axis),
-    _concatenate_transpose,
-    lambda args, batched, *, axis: concatenate(*stretch(args, batched), axis=axis + 1),
-    _concatenate_shape,
-    linear_in=None,
-    samples=(Sample(((2, 3), (1, 3)), {"axis": 0}), Sample(((2, 3), (2, 1), (2, 2)), {"axis": 1})),
 )
 
 
@@ -214,6 +193,13 @@ def _moveaxis(a, source, destination):
     return _transpose(a, tuple(axes))
 
 
+@numpy_function(np.rollaxis)
+def _rollaxis(a, axis, start=0):
+    axis = normalize_axis_index(axis, a.ndim)
+    start = start + a.ndim if start < 0 else start
+    return _moveaxis(a, axis, start - 1 if start > axis else start)
+
+
 @numpy_function(np.broadcast_to)
 def _broadcast_to(array, shape):
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
@@ -224,84 +210,6 @@ def _broadcast_to(array, shape):
 def _broadcast_arrays(*args):
     shape = np.broadcast_shapes(*[np.shape(arg) for arg in args])
     return tuple(np.broadcast_to(arg, shape) for arg in args)
-
-
-@numpy_function(np.concatenate)
-def _concatenate(arrays, axis=0, *, dtype=None):
-    arrays = [as_array(array) for array in arrays]
-    if axis is None:
-        arrays, axis = [array.ravel() for array in arrays], 0
-    joined = concatenate(*arrays, axis=normalize_axis_index(axis, arrays[0].ndim))
-    return joined if dtype is None else _astype(joined, dtype)
-
-
-@numpy_function(np.stack)
-def _stack(arrays, axis=0):
-    arrays = [as_array(array) for array in arrays]
-    shapes = {array.shape for array in arrays}
-    if len(shapes) > 1:
-        raise ValueError(f"np.stack needs arrays of one shape, got {[array.shape for array in arrays]}")
-    axis = normalize_axis_index(axis, arrays[0].ndim + 1)
-    return concatenate(*[np.expand_dims(array, axis) for array in arrays], axis=axis)
-
-
-@numpy_function(np.vstack)
-def _vstack(tup):
-    return _concatenate([_at_least(array, 2) for array in tup], 0)
-
-
-@numpy_function(np.hstack)
-def _hstack(tup):
-    arrays = [_at_least(array, 1) for array in tup]
-    return _concatenate(arrays, 0 if arrays[0].ndim == 1 else 1)
-
-
-@numpy_function(np.column_stack)
-def _column_stack(tup):
-    arrays = [as_array(array) for array in tup]
-    return _concatenate([np.reshape(a, (-1, 1)) if a.ndim < 2 else a for a in arrays], 1)
-
-
-@numpy_function(np.append)
-def _append(arr, values, axis=None):
-    return _concatenate([arr, values], axis)
-
-
-@numpy_function(np.atleast_1d)
-def _atleast_1d(*arrays):
-    return _each(arrays, 1)
-
-
-@numpy_function(np.atleast_2d)
-def _atleast_2d(*arrays):
-    return _each(arrays, 2)
-
-
-def _each(arrays, ndim):
-    results = tuple(_at_least(array, ndim) for array in arrays)
-    return results[0] if len(results) == 1 else results
-
-
-def _at_least(array, ndim):
-    array = as_array(array)
-    return np.reshape(array, (1,) * (ndim - array.ndim) + array.shape) if array.ndim < ndim else array
-
-
-@numpy_function(np.array_split)
-def _array_split(ary, indices_or_sections, axis=0):
-    axis = normalize_axis_index(axis, ary.ndim)
-    # NumPy itself decides where the cuts are.
-    parts = np.array_split(np.arange(ary.shape[axis]), indices_or_sections)
-    before = (slice(None),) * axis
-    starts = np.cumsum([0] + [len(part) for part in parts])
-    return [ary[(*before, slice(int(start), int(start) + len(part)))] for start, part in zip(starts, parts)]
-
-
-@numpy_function(np.split)
-def _split(ary, indices_or_sections, axis=0):
-    if np.ndim(indices_or_sections) == 0 and ary.shape[axis] % indices_or_sections:
-        raise ValueError(f"np.split: axis {axis} of length {ary.shape[axis]} has no {indices_or_sections} equal parts")
-    return _array_split(ary, indices_or_sections, axis)
 
 
 @numpy_function(np.where)
@@ -320,6 +228,18 @@ def _where(condition, x=None, y=None):
         if isinstance(chosen, Traced) and _adds_nothing(other, chosen):
             return chosen
     return where(condition, x, y)
+
+
+@numpy_function(np.select)
+def _select(condlist, choicelist, default=0):
+    if len(condlist) != len(choicelist):
+        raise ValueError(f"np.select: {len(condlist)} conditions and {len(choicelist)} choices")
+    chosen = default
+    for condition, choice in zip(condlist[::-1], choicelist[::-1]):
+        chosen = np.where(condition, choice, chosen)
+    parts = (*choicelist, default)
+    weak = [part if type(part) in (int, float, complex) else as_array(part).dtype for part in parts]
+    return np.astype(chosen, np.result_type(*weak))
 
 
 def _adds_nothing(other, chosen):
@@ -370,16 +290,6 @@ def _fliplr(m):
     return _flip(m, 1)
 
 
-@numpy_function(np.tile)
-def _tile(A, reps):
-    reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
-    reps = (1,) * (A.ndim - len(reps)) + reps
-    shape = (1,) * (len(reps) - A.ndim) + A.shape
-    pairs = [n for pair in zip(reps, shape) for n in pair]
-    spread = np.reshape(A, [n for k in shape for n in (1, k)])
-    return np.broadcast_to(spread, pairs).reshape(tuple(r * n for r, n in zip(reps, shape)))
-
-
 @numpy_function(np.tril)
 def _tril(m, k=0):
     return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros((), m.dtype))
@@ -397,6 +307,13 @@ def _diff(a, n=1, axis=-1):
     for _ in range(n):
         a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
     return a
+
+
+@numpy_function(np.ediff1d)
+def _ediff1d(ary, to_end=None, to_begin=None):
+    parts = [to_begin, _diff(ary.ravel()), to_end]
+    parts = [np.astype(np.ravel(part), ary.dtype) for part in parts if part is not None]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 # Facts about an array, which have no derivative

@@ -2,7 +2,7 @@
 
 In the rewritten text, `_mg_` stands for the operators of `mixgrad.operators`::
 
-    S[i, j] += v          ->   S = _mg_.set_item(S, (i, j), _mg_.in_place("+", _mg_.get_item(S, (i, j)), v))
+    S[i, j] += v          ->   S = _mg_.set_item(_mg_.in_place("+", _mg_.get_item(S, (i, j)), v), S, (i, j))
     helper(x)             ->   _mg_.call(helper, x)
     y = np.zeros(n)       ->   y = _mg_.call(np.zeros, n)
 
@@ -190,8 +190,8 @@ class Rewriter(ast.NodeTransformer):
         base, index = target.value, self.visit(_index(target.slice))
         if isinstance(base, ast.Attribute):
             owner, name = self.visit(base.value), ast.Constant(base.attr)
-            return ast.copy_location(ast.Expr(operate("set_item_of", owner, name, index, value)), target)
-        call = operate("set_item", self.visit(base), index, value)
+            return ast.copy_location(ast.Expr(operate("set_item_of", value, owner, name, index)), target)
+        call = operate("set_item", value, self.visit(base), index)
         if isinstance(base, ast.Name) and (base.id in self.scope.local or base.id in self.scope.outer):
             return ast.copy_location(ast.Assign([ast.Name(base.id, ast.Store())], call), target)
         return ast.copy_location(ast.Expr(call), target)

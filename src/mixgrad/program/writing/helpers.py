@@ -80,6 +80,18 @@ def cofactor(a):
     return (np.asarray(sign)[..., None, None] * product).astype(a.dtype)
 
 
+def well_defined(x, pairs, what):
+    """Return x, which must vanish for pairs of vectors that belong to equal values."""
+    if np.any(pairs):
+        size = np.abs(x)
+        rounding = 100 * x.shape[-1] * np.finfo(x.dtype).eps * np.max(size, axis=(-2, -1), keepdims=True)
+        bad = np.argwhere(pairs & (size > rounding))
+        if len(bad):
+            i, j = sorted(map(int, bad[0][-2:]))
+            raise ValueError(f"{what} {i} and {j} belong to equal values, so they have no derivative in this direction")
+    return x
+
+
 def einsum(subscripts, *operands):
     """Return ``np.einsum``, pair by pair where that saves work."""
     sizes = {}
@@ -122,3 +134,54 @@ def exponential_moment(x, order):
     s = end * nodes
     power = np.where(x < 0, s, np.where(end == 1.0, rest, 1.0 - s)) ** order
     return np.exp(np.maximum(x[..., 0], 0.0)) * np.sum(power * np.exp(-size * s) * (end * weights), axis=-1)
+
+
+def reversal(step, back, test, consts, state, xs, carry, zs, length, reverse, memory, empty):
+    """Go through the states of a loop backwards, of which at most `memory` are kept (Griewank and Walther, revolve).
+
+    The states are those that `step` makes of the first one; `back` runs for each, the last one first. If there is a
+    `test`, the steps are counted first. Return what `back` carries, then what it stacks: `empty` if there are no steps.
+    """
+    count = length
+    if test is not None:
+        last, count = state, 0
+        while test(*consts, *last):
+            last, count = step(*consts, *last), count + 1
+    places = range(count - 1, -1, -1) if reverse else range(count)
+    stacks = [[] for _ in empty]
+    kept = [(0, state)]
+    for number in reversed(range(count)):
+        present, state = kept[-1]
+        while present < number:
+            free = memory - len(kept)
+            target = present + snapshot_after(number + 1 - present, free + 1) if free else number
+            for i in places[present:target]:
+                state = step(*consts, *state, *[x[i] for x in xs])
+            present = target
+            if free:
+                kept.append((present, state))
+        i = places[number]
+        outs = back(*consts, *state, *[x[i] for x in xs], *carry, *[z[i] for z in zs])
+        carry = outs[: len(carry)]
+        for stack, out in zip(stacks, outs[len(carry) :]):
+            stack.append(out)
+        if kept[-1][0] == number:
+            kept.pop()
+    ordered = [stack if reverse else stack[::-1] for stack in stacks]
+    return (*carry, *[np.stack(stack) if stack else like for stack, like in zip(ordered, empty)])
+
+
+def snapshot_after(steps, snapshots):
+    """Return after how many steps to keep a state, if there is room for `snapshots`, the present one included."""
+    r = 1
+    while binomial(snapshots + r, snapshots) < steps:
+        r += 1
+    return min(binomial(snapshots + r - 1, snapshots), steps - binomial(snapshots + r - 2, snapshots - 1))
+
+
+def binomial(n, k):
+    """Return n over k."""
+    result = 1
+    for i in range(k):
+        result = result * (n - i) // (i + 1)
+    return result

@@ -181,7 +181,10 @@ class Scope:
 
     def has_target(self, out: Var) -> bool:
         """Whether there is a name that a result shall have, whose old value is not needed any more."""
-        return id(out) in self.targets and all(map(self.is_dead, self.guards.get(id(out), ())))
+        if id(out) not in self.targets or not all(map(self.is_dead, self.guards.get(id(out), ()))):
+            return False
+        holders = [key for key, text in self.expressions.items() if text.text == self.targets[id(out)]]
+        return all(self.last.get(self.roots.get(key, key), -1) <= self.number for key in holders if key != id(out))
 
     def name_for(self, out: Var) -> str:
         """Return the name for a result."""

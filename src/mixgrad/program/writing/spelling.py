@@ -12,7 +12,7 @@ import numpy as np
 from mixgrad._errors import UnsupportedError
 from mixgrad.core.op import TABLE, Kind
 from mixgrad.core.program import Equation, Var, type_of
-from mixgrad.program.writing import special
+from mixgrad.program.writing import matrices, special
 from mixgrad.program.writing.expression import (
     AND,
     ATOM,
@@ -301,13 +301,6 @@ def _vecdot(row: Spelled) -> Expression:
     return call("np.vecdot", call("np.conjugate", row[0]), row[1])
 
 
-def _solve_triangular(row: Spelled) -> Expression:
-    keywords = {"lower": row.static["lower"], **({"unit_diagonal": True} if row.static["unit"] else {})}
-    if ndim_of(row.args[0]) == 2 == ndim_of(row.args[1]):
-        return call(row.around.helper("solve_triangular"), *row.all(), **keywords, check_finite=False)
-    return call(row.around.helper("solve_stack"), *row.all(), **keywords)
-
-
 def _index(row: Spelled) -> Expression:
     inside = index_text(row.around, row.static["form"].parts, row.args[1:])
     return Expression(f"{row[0].within(ATOM)}[{inside}]")
@@ -381,17 +374,11 @@ SPELLINGS: dict[str, Callable[[Spelled], Expression]] = {
     "argmax": lambda row: call("np.argmax", row[0], axis=row.static["axis"]),
     "argmin": lambda row: call("np.argmin", row[0], axis=row.static["axis"]),
     **special.SPELLINGS,
-    "solve": _function("np.linalg.solve"),
-    "inv": _function("np.linalg.inv"),
-    "cholesky": _function("np.linalg.cholesky"),
-    "det": _function("np.linalg.det"),
-    "slogdet": _function("np.linalg.slogdet"),
-    "solve_triangular": _solve_triangular,
-    "cofactor": lambda row: call(row.around.helper("cofactor"), row[0]),
+    **matrices.SPELLINGS,
 }
 """Rows that are not written as NumPy's function of their name."""
 
-STATEMENTS = ("scatter", "update", "cond", "loop")
+STATEMENTS = ("scatter", "update", "cond", "loop", "reversal")
 """Rows that take more than an expression: see `statements`."""
 
 

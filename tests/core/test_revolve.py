@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from mixgrad.program.revolve import Action, advances, beta, rounds, schedule
+from mixgrad.core.revolve import Action, advances, beta, rounds, schedule
 
 
 @cache
