@@ -8,7 +8,7 @@ from . import run_source
 from .source_agreement import COUNTS, find_disagreement
 from .source_programs import load, points, source_of
 
-PROGRAMS, CHUNK = 60, 5
+PROGRAMS, CHUNK = 45, 5
 GRADIENTS = 4  # recorded for one function in so many: they take longest
 
 

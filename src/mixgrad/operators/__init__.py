@@ -2,7 +2,16 @@
 
 from mixgrad.operators.branches import and_, either, if_, not_, or_
 from mixgrad.operators.calls import asserted, attempted, call, converted, named, raised, result
-from mixgrad.operators.items import get_attribute, get_item, in_place, set_attribute, set_item, set_item_of, slice
+from mixgrad.operators.items import (
+    get_attribute,
+    get_item,
+    in_place,
+    set_attribute,
+    set_item,
+    set_item_of,
+    set_item_there,
+    slice,
+)
 from mixgrad.operators.loops import for_, while_
 from mixgrad.operators.state import State, Undefined
 
@@ -28,6 +37,7 @@ __all__ = [
     "set_attribute",
     "set_item",
     "set_item_of",
+    "set_item_there",
     "slice",
     "while_",
 ]

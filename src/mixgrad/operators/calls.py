@@ -21,6 +21,7 @@ from mixgrad.modes.mutable import Mutable, assignable, mutable_run
 from mixgrad.modes.trace import is_staging
 from mixgrad.operators import sequences
 from mixgrad.operators.branches import truth, undecided
+from mixgrad.operators.items import is_new
 from mixgrad.operators.loops import for_
 from mixgrad.operators.sequences import sequence_of
 from mixgrad.operators.state import FOREIGN, State, Undefined, leaves_of, unknown
@@ -75,9 +76,11 @@ def converted(function: Any) -> Any:
 
 
 def named(value: Any, name: str) -> Any:
-    """Tell a program being recorded what the source calls a value."""
+    """Return a value that is about to be assigned: a new array can be written to, and a recording learns its name."""
     if isinstance(value, Traced):
-        name_value(value.inner if type(value) is Mutable else value, name)
+        if type(value) is not Mutable and value.shape and is_new(value):
+            value = assignable(value)
+        name_value(value.read() if type(value) is Mutable else value, name)
     return value
 
 

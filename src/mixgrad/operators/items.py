@@ -46,32 +46,60 @@ def get_item(x: Any, key: Any) -> Any:
 
 def set_item(value: Any, x: Any, key: Any) -> Any:
     """Do ``x[key] = value``, the parts in Python's order of evaluation; return what holds the elements now."""
-    if type(x) is np.ndarray and (_holds_traced(value) or _traced(key)):
-        if sys.getrefcount(x) > _ALONE or x.base is not None:
+    if _needs_another(x, _holds_traced(value) or _traced(key)):
+        if sys.getrefcount(x) > _ALONE:
             raise _shared(x)
-        x = assignable(x.copy())
-    elif isinstance(x, Traced) and type(x) is not Mutable and x.shape:
-        x = assignable(x)
+        x = _another(x)
     x[key] = value
     return x
 
 
+def set_item_there(value: Any, x: Any, key: Any) -> None:
+    """Do ``x[key] = value`` where no variable could take another array in place of `x`."""
+    if _needs_another(x, _holds_traced(value) or _traced(key)):
+        raise _shared(x)
+    x[key] = value
+
+
 def set_item_of(value: Any, owner: Any, name: str, key: Any) -> None:
-    """Do ``owner.name[key] = value``."""
-    x = set_item(value, getattr(owner, name), key)
-    if type(x) is Mutable and type(getattr(owner, name)) is not Mutable:
+    """Do ``owner.name[key] = value``. The attribute counts as the only one that knows its array."""
+    x = getattr(owner, name)
+    if _needs_another(x, _holds_traced(value) or _traced(key)):
+        x = _another(x)
         setattr(owner, name, x)
+    x[key] = value
 
 
 def in_place(symbol: str, x: Any, value: Any) -> Any:
     """Do ``x += value`` and its like; return the result: the same array, where there is one."""
-    if type(x) is np.ndarray and x.ndim and _holds_traced(value):
-        if sys.getrefcount(x) > _ALONE or x.base is not None:
+    if _needs_another(x, _holds_traced(value)):
+        if sys.getrefcount(x) > _ALONE:
             raise _shared(x)
-        x = assignable(x.copy())
-    elif isinstance(x, Traced) and type(x) is not Mutable and x.shape:
-        x = assignable(x)
+        x = _another(x)
     return _IN_PLACE[symbol](x, value)
+
+
+# Arrays that cannot be written to: plain ones cannot hold derivatives, boxes of other modes do not change. A variable
+# that is the only one to know such an array gets an assignable one instead; others would miss the write.
+
+
+def _needs_another(x: Any, traced: bool) -> bool:
+    if type(x) is np.ndarray:
+        return traced and x.ndim > 0
+    return isinstance(x, Traced) and type(x) is not Mutable and bool(x.shape)
+
+
+def _another(x: Any) -> Any:
+    if type(x) is not np.ndarray:
+        return assignable(x)
+    if x.base is not None:
+        raise _shared(x)
+    return assignable(x.copy())
+
+
+def is_new(x: Any) -> bool:
+    """Whether nobody holds `x` but the caller of the caller's expression: it is about to get its first name."""
+    return sys.getrefcount(x) <= _NEW
 
 
 def _probe(x: Any) -> int:
@@ -84,13 +112,13 @@ def _references_of_one_variable() -> int:
 
 
 _ALONE = _references_of_one_variable()
+_NEW = _ALONE  # one call further in, and no variable
 
 
-def _shared(x: np.ndarray) -> UnsupportedError:
+def _shared(x: Any) -> UnsupportedError:
     return UnsupportedError(
-        f"a differentiated value is to be written into a plain array (shape {x.shape}, {x.dtype}) which other "
-        "variables or views share; they would not see it. It was made outside of the differentiated function. Copy it "
-        "first: y = np.array(y)."
+        f"an array (shape {x.shape}, {x.dtype}) that was made outside of the rewritten code is to be written to, and "
+        "other variables, containers or views share it; they would not see it. Copy it first: y = np.array(y)."
     )
 
 

@@ -47,14 +47,6 @@ class ControlRewriter(Rewriter):
         self.scope, self.shared = outer, mine
         return node
 
-    def named(self, node: ast.Assign) -> ast.stmt:
-        """Note the names of values, for the text of programs."""
-        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if not name.startswith("_mg_") and not isinstance(node.value, ast.Constant):
-                node.value = operate("named", node.value, ast.Constant(name))
-        return node
-
     # Statements -------------------------------------------------------------------------------------------------------
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:

@@ -146,7 +146,11 @@ class Rewriter(ast.NodeTransformer):
         return self.visit_Assign(ast.copy_location(ast.Assign([node.target], node.value), node))
 
     def named(self, node: ast.Assign) -> ast.stmt:
-        """Return an assignment to names; here is where a subclass notes them."""
+        """Tell the value of an assignment to a variable its name."""
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if not name.startswith("_mg_") and not isinstance(node.value, ast.Constant):
+                node.value = operate("named", node.value, ast.Constant(name))
         return node
 
     def target(self, target: ast.expr) -> tuple[ast.expr, list[ast.stmt]]:
@@ -191,10 +195,10 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(base, ast.Attribute):
             owner, name = self.visit(base.value), ast.Constant(base.attr)
             return ast.copy_location(ast.Expr(operate("set_item_of", value, owner, name, index)), target)
-        call = operate("set_item", value, self.visit(base), index)
         if isinstance(base, ast.Name) and (base.id in self.scope.local or base.id in self.scope.outer):
+            call = operate("set_item", value, base, index)
             return ast.copy_location(ast.Assign([ast.Name(base.id, ast.Store())], call), target)
-        return ast.copy_location(ast.Expr(call), target)
+        return ast.copy_location(ast.Expr(operate("set_item_there", value, self.visit(base), index)), target)
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """Rewrite a loop whose target has subscripts."""
