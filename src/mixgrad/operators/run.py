@@ -12,7 +12,7 @@ from mixgrad.modes.trace import is_staging
 from mixgrad.operators.calls import call, is_foreign
 from mixgrad.operators.state import place_of
 from mixgrad.program.from_python import definition
-from mixgrad.program.reading.needs import needs_rewriting
+from mixgrad.program.reading.needs import needs_rewriting, remember_need
 
 
 def run(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
@@ -52,7 +52,11 @@ def run(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
 
 def _run(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
     if not is_staging() and not any(map(callable, args)) and not needs_rewriting(function, is_foreign):
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except BoxConversionError:  # such as math.sin of a differentiated number: from now on it is rewritten
+            if not remember_need(function):
+                raise
     if isinstance(function, types.FunctionType) and is_foreign(function):
         return function(*args, **kwargs)
     with mutable_run() as (trace, _):

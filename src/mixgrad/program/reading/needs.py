@@ -18,7 +18,7 @@ _MAKE_OR_WRITE = frozenset((
     "array", "asarray", "asanyarray", "ascontiguousarray", "full", "full_like", "linspace", "put", "copyto",
     "fill_diagonal", "place", "putmask", "fill", "sort", "partition", "resize", "itemset", "setflags", "at", "out",
 ))  # fmt: skip
-_CONVERT = frozenset(["float", "complex", "isinstance", "map", "filter", "reduce"])
+_CONVERT = frozenset(["isinstance", "map", "filter", "reduce"])
 _KNOWN_ATTRIBUTES = frozenset().union(*map(dir, (np, np.linalg, np.ndarray, Box, list, dict)))
 _STORES = frozenset(["STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"])
 _MISSING = object()
@@ -41,7 +41,9 @@ _verdicts: dict[types.CodeType, _Verdict] = {}
 
 
 def needs_rewriting(function: Callable, foreign: Callable[[types.FunctionType], bool]) -> bool:
-    """Return whether a function, or one that it calls, writes to arrays, makes them of numbers, or uses `math`.
+    """Return whether a function, or one that it calls, writes to arrays or makes them of numbers.
+
+    Functions of `math` are mostly called with plain numbers: see `remember_need`.
 
     Parameters
     ----------
@@ -50,6 +52,17 @@ def needs_rewriting(function: Callable, foreign: Callable[[types.FunctionType], 
         Says of a function whether it is always called as it is.
     """
     return _needs(function, foreign, [])
+
+
+def remember_need(function: Callable) -> bool:
+    """Note that a function did meet a value that it would have to be rewritten for; return whether that is news."""
+    while isinstance(function, (functools.partial, types.MethodType)):
+        function = function.func if isinstance(function, functools.partial) else function.__func__
+    verdict = _verdicts.get(function.__code__) if isinstance(function, types.FunctionType) else None
+    if verdict is None or verdict.needed:
+        return False
+    verdict.needed = True
+    return True
 
 
 def _needs(function: Any, foreign: Callable, seen: list) -> bool:
@@ -105,8 +118,6 @@ def _judge(function: types.FunctionType, foreign: Callable) -> _Verdict:
 def _judge_value(value: Any, verdict: _Verdict, foreign: Callable) -> None:
     if isinstance(value, types.FunctionType):
         verdict.functions.append(value)
-    elif isinstance(value, types.BuiltinFunctionType):
-        verdict.needed |= value.__module__ == "math"
     elif isinstance(value, type):
         verdict.needed |= value.__module__ != "builtins" and not _is_foreign_module(value.__module__, foreign)
     elif callable(value) and not isinstance(value, np.ufunc):
