@@ -56,6 +56,14 @@ def test_documents_name_what_exists(document):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
 
 
+def test_no_module_hides_a_function():
+    """Importing ``mixgrad.name`` makes the module the package's attribute: a function of that name would be gone."""
+    modules = {path.stem for path in PACKAGE.glob("*.py")} | {
+        path.parent.name for path in PACKAGE.glob("*/__init__.py")
+    }
+    assert not modules & set(mg._HOME)
+
+
 @pytest.mark.parametrize("page", ["programs.md", "loops.md"])
 def test_pages_show_what_their_code_prints(page, tmp_path):
     text = (ROOT / "docs" / page).read_text()

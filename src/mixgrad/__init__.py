@@ -21,7 +21,7 @@ _HOMES = {
     "mixgrad.control_flow": ("cond", "while_loop", "scan", "fori_loop"),
     "mixgrad.linter": ("explain",),
     "mixgrad.staging": ("trace",),
-    "mixgrad.source": ("source",),
+    "mixgrad.source_code": ("source",),
     "mixgrad.program.simplify": ("simplify",),
     "mixgrad.testing": ("check_grads",),
     "mixgrad.rules.reduction": ("logsumexp",),
@@ -75,7 +75,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.rules.linalg import solve_triangular as solve_triangular
     from mixgrad.rules.reduction import logsumexp as logsumexp
     from mixgrad.program.simplify import simplify as simplify
-    from mixgrad.source import source as source
+    from mixgrad.source_code import source as source
     from mixgrad.staging import trace as trace
     from mixgrad.testing import check_grads as check_grads
 

@@ -39,7 +39,7 @@ def run_diff(options: DiffOptions) -> None:
     args = parse_arguments(options.args)
     argnums = _parse_argnums(options.argnums, args)
     function = load_function(options.file, options.function)
-    from mixgrad.source import source
+    from mixgrad.source_code import source
 
     try:
         text = source(function, *args, mode=options.mode, strict=options.strict, argnums=argnums)  # type: ignore[arg-type]
