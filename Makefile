@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
-.PHONY: demo test lint types fuzz bench clean help
+.PHONY: demo test long coverage lint types fuzz bench clean help
 
 help:            ## say what each target does
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1	/' | expand -t 12
@@ -12,7 +12,13 @@ demo: $(STAMP)/plot   ## fit the Old Faithful eruptions and draw faithful.png
 	$(BIN)/mixgrad fit faithful --components 2 --plot faithful.png
 
 test: $(STAMP)/test   ## run the tests (under ten minutes on two cores)
-	$(BIN)/python -m pytest -n auto --cov=mixgrad --cov-report=term
+	$(BIN)/python -m pytest -n auto
+
+long: $(STAMP)/test   ## run the tests that take longer: many steps, high orders
+	$(BIN)/python -m pytest -n auto -m long
+
+coverage: $(STAMP)/test   ## run both, and list the lines that no test reaches
+	$(BIN)/python -m pytest -n auto -m "long or not long" --cov=mixgrad --cov-report=term
 
 lint: $(STAMP)/lint   ## style, floors of the architecture, types of the public surface
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from .pages import expected, run_page
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "mixgrad"
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
-OPEN_FLOORS = ("core", "rules", "modes", "program")  # shown module by module; other folders as one room
+OPEN_FLOORS = ("core", "rules", "modes", "compile", "program")  # shown module by module; other folders as one room
 
 
 def picture():

@@ -35,12 +35,16 @@ class Inputs:
                     "them. Arguments given by keyword cannot be differentiated by: pass them by position."
                 )
             numbers.append(int(number) % len(args))
-        flat = [flatten(args[number]) for number in numbers]
-        leaves = []
-        for number, (parts, structure) in zip(numbers, flat):
-            paths = structure.paths()
-            leaves += [_floating(leaf, f"argument {number}{path}", what) for leaf, path in zip(parts, paths)]
-        return cls(tuple(numbers), single, [s for _, s in flat], [len(parts) for parts, _ in flat], leaves)
+        structures, counts, leaves = [], [], []
+        for number in numbers:
+            parts, structure = flatten(args[number])
+            for i, leaf in enumerate(parts):
+                if not can_vary(leaf):
+                    raise _not_floating(leaf, f"argument {number}{structure.paths()[i]}", what)
+                leaves.append(leaf if hasattr(leaf, "dtype") else np.asarray(leaf)[()])
+            structures.append(structure)
+            counts.append(len(parts))
+        return cls(tuple(numbers), single, structures, counts, leaves)
 
     def unflatten(self, leaves: list) -> list:
         """Return one container for each of the arguments."""
@@ -78,13 +82,9 @@ def can_vary(leaf: Any) -> bool:
     return isinstance(leaf, (Traced, np.ndarray, np.generic)) and leaf.dtype.kind in "fc"
 
 
-def _floating(leaf: Any, where: str, what: str) -> Any:
-    """Return `leaf` as a value with a dtype; it must be made of floating-point or complex numbers."""
-    if isinstance(leaf, (float, complex)) and not isinstance(leaf, np.generic):
-        return np.asarray(leaf)[()]
+def _not_floating(leaf: Any, where: str, what: str) -> DerivativeError:
+    """Return the error for a leaf that has no tangent space."""
     dtype = getattr(leaf, "dtype", None)
-    if can_vary(leaf):
-        return leaf
     got = f"{type(leaf).__name__}" + (f" of dtype {dtype}" if dtype is not None else f" {leaf!r}")
     remedy = "Pass it as a NumPy array of floats"
     if isinstance(leaf, (int, np.integer)) and not isinstance(leaf, bool):
@@ -93,7 +93,7 @@ def _floating(leaf: Any, where: str, what: str) -> Any:
         remedy = "Pass x.astype(float)"
     elif hasattr(leaf, "to_numpy"):
         remedy = "Pass x.to_numpy(dtype=float)"
-    raise DerivativeError(
+    return DerivativeError(
         f"{what}: {where} must be made of floats to be differentiated by, got {got}, which has no tangent space. "
         f"{remedy}, or name other arguments by argnums."
     )

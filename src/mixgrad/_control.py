@@ -18,6 +18,8 @@ from mixgrad.modes.dual import Dual
 from mixgrad.modes.tape import Variable
 from mixgrad.modes.taylor import Taylor
 from mixgrad.modes.trace import Staged, record_body, typed
+from mixgrad.operators import branches
+from mixgrad.operators.state import cast, is_number
 from mixgrad.rules import control
 
 _NUMBERS = (bool, int, float, complex)
@@ -69,30 +71,18 @@ def truth(value: Any, what: str) -> Any:
     """Return a truth value; anything but one number is refused."""
     if np.shape(value) != ():
         raise ShapeError(f"{what} has the shape {np.shape(value)}, expected one truth value. Use np.any or np.all.")
-    if isinstance(value, Traced) and not is_known(value):
-        return value if value.dtype == bool else value != 0
-    return bool(value)
+    return bool(value) if is_known(value) else branches.truth(value)
 
 
 # Containers -----------------------------------------------------------------------------------------------------------
-
-
-def leaves_of(tree: Any) -> tuple[list, Structure]:
-    """Return the leaves of a container; arrays with item assignment by their present content."""
-    leaves, structure = flatten(tree)
-    return [leaf.settled() if hasattr(leaf, "settled") else leaf for leaf in leaves], structure
-
-
-def _is_array(leaf: Any) -> bool:
-    return isinstance(leaf, (Traced, np.ndarray, np.generic, *_NUMBERS))
 
 
 class Arguments:
     """Arguments of a function: those that are arrays or numbers vary, all others stay as they are."""
 
     def __init__(self, tree: Any) -> None:
-        self.leaves, self.structure = leaves_of(tree)
-        self.places = [i for i, leaf in enumerate(self.leaves) if _is_array(leaf)]
+        self.leaves, self.structure = flatten(tree)
+        self.places = [i for i, leaf in enumerate(self.leaves) if is_number(leaf)]
         self.arrays = [typed(self.leaves[i]) for i in self.places]
 
     def rebuild(self, arrays: Sequence[Any]) -> Any:
@@ -108,15 +98,15 @@ class Type:
 
     def __init__(self, value: Any) -> None:
         self.weak = type(value) in _NUMBERS
-        self.value = value if self.weak else None
-        value = typed(value)
-        self.shape, self.dtype = tuple(value.shape), value.dtype
+        array = typed(value)
+        self.shape, self.dtype = tuple(array.shape), array.dtype
+        self.like = value if self.weak else array.dtype  # for np.result_type
 
 
 def common(a: Type, b: Type) -> np.dtype | None:
     """Return the dtype that both have, or take because they are numbers of Python."""
     if a.weak or b.weak:
-        return np.result_type(a.value if a.weak else a.dtype, b.value if b.weak else b.dtype)
+        return np.result_type(a.like, b.like)
     return a.dtype if a.dtype == b.dtype else None
 
 
@@ -146,18 +136,20 @@ def _describe(structure: Structure) -> str:
     return "a single array" if structure.spec is None else str(structure.spec)
 
 
-def _cast(value: Any, dtype: np.dtype) -> Any:
-    value = typed(value)
-    return value if value.dtype == dtype else np.astype(value, dtype)
-
-
-def results_of(tree: Any, what: str) -> tuple[list, Structure]:
-    """Take apart what a function returns, which must be made of arrays and numbers."""
-    leaves, structure = leaves_of(tree)
+def results_of(tree: Any, what: str, name: str = "result") -> tuple[list, Structure]:
+    """Take apart what a function returns, or what a loop begins with, which must be made of arrays and numbers."""
+    leaves, structure = flatten(tree)
     for path, leaf in zip(structure.paths(), leaves):
-        if not _is_array(leaf):
-            raise ShapeError(f"{what}: result{path} is a {type(leaf).__name__}, expected an array or a number")
+        if not is_number(leaf):
+            raise ShapeError(f"{what}: {name}{path} is a {type(leaf).__name__}, expected an array or a number")
     return leaves, structure
+
+
+def pair_of(result: Any, what: str) -> tuple[Any, list, Structure]:
+    """Take apart what a step of a scan returns: the next carry, and what to stack."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ShapeError(f"{what} must return a pair (carry, y), got {type(result).__name__}")
+    return result[0], *results_of(result[1], what)
 
 
 class Branch:
@@ -186,8 +178,8 @@ class Branch:
         """Return its program, with results of these dtypes."""
         if self._first is not None and all(kind.dtype == dtype for kind, dtype in zip(self._types, dtypes)):
             return self._first
-        cast = lambda *boxes: [_cast(leaf, dtype) for leaf, dtype in zip(self._run(*boxes), dtypes)]
-        return record_body(cast, self.arguments.arrays, self.name)
+        cast_run = lambda *boxes: [cast(leaf, dtype) for leaf, dtype in zip(self._run(*boxes), dtypes)]
+        return record_body(cast_run, self.arguments.arrays, self.name)
 
 
 # Loops ----------------------------------------------------------------------------------------------------------------
@@ -206,10 +198,7 @@ class Carry:
         self.what = what
         self.xs = xs
         self.rebuild = rebuild  # makes the second argument of the body from slices of the xs
-        self.leaves, self.structure = leaves_of(init)
-        for path, leaf in zip(self.structure.paths(), self.leaves):
-            if not _is_array(leaf):
-                raise ShapeError(f"{what}: init{path} is a {type(leaf).__name__}, expected an array or a number")
+        self.leaves, self.structure = results_of(init, what, "init")
         self.weak = [type(leaf) in _NUMBERS for leaf in self.leaves]
         self.templates: list[Var] = []
         self.extra: Structure = LEAF  # of what is stacked
@@ -233,7 +222,7 @@ class Carry:
             result, ys = run(self.body, (state,), {}), []
         else:
             x = self.rebuild(list(boxes[len(self.leaves) :]))
-            result, ys = self._pair(run(self.body, (state, x), {}))
+            result, ys, self.extra = pair_of(run(self.body, (state, x), {}), self.what)
         leaves, structure = results_of(result, self.what)
         check_structure(self.structure, structure, self.what)
         self._types = [Type(leaf) for leaf in leaves]
@@ -256,20 +245,14 @@ class Carry:
 
         record_body(probe, [*strong, *self.xs])
         return [
-            np.result_type(leaf, kind.value if kind.weak else kind.dtype) if weak else dtype
+            np.result_type(leaf, kind.like) if weak else dtype
             for leaf, weak, dtype, kind in zip(self.leaves, self.weak, dtypes, self._types)
         ]
-
-    def _pair(self, result: Any) -> tuple[Any, list]:
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise ShapeError(f"{self.what} must return a pair (carry, y), got {type(result).__name__}")
-        ys, self.extra = results_of(result[1], self.what)
-        return result[0], ys
 
     def _promoted(self, i: int, kind: Type, dtype: np.dtype) -> np.dtype:
         """Return the dtype that a carried value must have; refuse what a loop cannot carry."""
         shape = tuple(np.shape(self.leaves[i]))
-        common = np.result_type(kind.value if kind.weak else kind.dtype, dtype)
+        common = np.result_type(kind.like, dtype)
         if kind.shape != shape or (common != dtype and not self.weak[i]):
             path = self.structure.paths()[i]
             raise ShapeError(
@@ -289,7 +272,7 @@ class Carry:
         memory: int | None,
     ) -> list:
         """Bind the loop."""
-        init = [_cast(leaf, var.dtype) for leaf, var in zip(self.leaves, self.templates)]
+        init = [cast(leaf, var.dtype) for leaf, var in zip(self.leaves, self.templates)]
         static = {"test": test, "body": body, "consts": len(hoisted), "carry": len(init)}
         if memory is not None:
             static["memory"] = memory
@@ -298,8 +281,4 @@ class Carry:
 
 def _weakly(out: Any, dtype: np.dtype) -> Any:
     """Return a number of Python in the dtype of what it is carried as."""
-    if type(out) in _NUMBERS and np.result_type(out, dtype) == dtype:
-        return np.asarray(out, dtype)[()]
-    if hasattr(out, "dtype") and out.dtype != dtype and np.result_type(out.dtype, dtype) == dtype:
-        return np.astype(out, dtype)
-    return out
+    return cast(out, dtype) if np.result_type(getattr(out, "dtype", out), dtype) == dtype else out

@@ -21,9 +21,8 @@ from mixgrad._control import (
     check_structure,
     common,
     is_known,
-    leaves_of,
+    pair_of,
     plain,
-    results_of,
     same_structure,
     text_of,
     truth,
@@ -194,7 +193,7 @@ def scan(
     >>> mg.scan(lambda c, x: (c * x, c), 1.0, np.array([2.0, 3.0]))
     (np.float64(6.0), array([1., 2.]))
     """
-    leaves, structure = leaves_of(xs)
+    leaves, structure = flatten(xs)
     count = _length(leaves, structure, length)
     memory = budget_of(memory, "scan")
     if memory is not None or count == 0 or is_staging() or any_staged((init, leaves)):
@@ -296,17 +295,14 @@ def _length(leaves: list, structure: Structure, length: int | None) -> int:
 
 
 def _scan_step(f: Callable, carry: Any, x: Any, kind: Structure | None) -> tuple[Any, list, Structure]:
-    result = run(f, (carry, x), {})
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise ShapeError(f"scan: f must return a pair (carry, y), got {type(result).__name__}")
-    parts, structure = results_of(result[1], "scan: f")
+    new, parts, structure = pair_of(run(f, (carry, x), {}), "scan: f")
     if kind is None:
-        check_structure(flatten(carry)[1], flatten(result[0])[1], "scan: f")
+        check_structure(flatten(carry)[1], flatten(new)[1], "scan: f")
     elif kind != structure:
         raise ShapeError(
             f"scan: f must return the same containers in each step, got {structure.spec}, before {kind.spec}"
         )
-    return result[0], parts, structure
+    return new, parts, structure
 
 
 def _record_scan(

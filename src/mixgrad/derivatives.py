@@ -79,7 +79,7 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: boo
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         record = run_recorded(fun, args, kwargs, argnums, has_aux, "grad")
         value = real_number(record.outputs, record.structure, fun)
-        gradients = record.pull([np.ones((), value.dtype)[()]], last=True)
+        gradients = record.pull([value.dtype.type(1)], last=True)
         return ((value, record.aux) if has_aux else value), gradients
 
     return value_and_gradient

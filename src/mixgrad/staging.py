@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mixgrad._runs import run
-from mixgrad._tree import flatten
+from mixgrad._tree import Structure, flatten
 from mixgrad.core.program import Program
 from mixgrad.modes.trace import Staging
 from mixgrad.program import to_python as _writing  # noqa: F401  (programs have to_python)
 from mixgrad.program import to_svg as _pictures  # noqa: F401  (programs have pictures)
 from mixgrad.program import to_text as _printing  # noqa: F401  (programs print as text)
-from mixgrad.rules.shape import as_array
 
 
 def trace(fun: Callable) -> Callable[..., Program]:
@@ -24,8 +23,8 @@ def trace(fun: Callable) -> Callable[..., Program]:
     Parameters
     ----------
     fun : callable
-        Of arrays, numbers and containers of them; any derivative (``mg.grad(f)`` ...) is such a function, too. Loops of
-        Python are unrolled.
+        Of arrays, numbers and containers of them; any derivative (``mg.grad(f)`` ...) is such a function, too. Loops
+        of Python and branches on values stay loops and branches, if the source of `fun` is known.
 
     Returns
     -------
@@ -36,7 +35,7 @@ def trace(fun: Callable) -> Callable[..., Program]:
     Raises
     ------
     StagingError
-        If an `if`, a `while` or a count needs the value of an array.
+        If what `fun` does depends on values in a way that cannot be a program; the message says where.
 
     Examples
     --------
@@ -54,13 +53,18 @@ def trace(fun: Callable) -> Callable[..., Program]:
     def traced(*args: Any, **kwargs: Any) -> Program:
         leaves, structure = flatten(args)
         names = _names(fun, len(args), structure.paths())
-        with Staging() as staging:
-            inputs = [staging.input(as_array(leaf)[()], name) for leaf, name in zip(leaves, names)]
-            outputs, _ = flatten(run(fun, structure.unflatten(list(inputs)), kwargs))
-        name = getattr(fun, "__name__", "")
-        return staging.program(inputs, outputs, name if name.isidentifier() else "program")
+        return record(lambda *inputs: run(fun, structure.unflatten(list(inputs)), kwargs), leaves, names, fun)[0]
 
     return traced
+
+
+def record(fun: Callable, arrays: Sequence[Any], names: Sequence[str], origin: Any) -> tuple[Program, Structure]:
+    """Run `fun` on placeholders for some arrays; return the program and the structure of what `fun` returned."""
+    with Staging() as staging:
+        inputs = [staging.input(leaf, name) for leaf, name in zip(arrays, names)]
+        outputs, structure = flatten(fun(*inputs))
+    name = getattr(origin, "__name__", "")
+    return staging.program(inputs, outputs, name if name.isidentifier() else "program"), structure
 
 
 def _names(fun: Callable, count: int, paths: list[str]) -> list[str]:

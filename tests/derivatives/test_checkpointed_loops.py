@@ -107,6 +107,7 @@ TRANSFORMS = {
     "reverse over forward over reverse": lambda f: mg.jacrev(mg.hessian(f)),
 }
 EVERY = pytest.mark.parametrize("name", CASES)
+LONG = {"fixed", "nested", "third", "reverse over forward over reverse"}  # third derivatives of the longer loops
 
 
 def point(random):
@@ -123,8 +124,14 @@ def test_gradients_are_the_same_bit_for_bit(name, memory, random):
     close(bounded, mg.grad(f)(p), 1e-13)
 
 
-@EVERY
-@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize(
+    ("name", "transform"),
+    [
+        pytest.param(name, transform, marks=[pytest.mark.long] * (name in LONG and transform in LONG))
+        for transform in TRANSFORMS
+        for name in CASES
+    ],
+)
 def test_every_mode_eager_and_traced(name, transform, random):
     f, p = CASES[name], point(random)
     want = TRANSFORMS[transform](f)(p)
@@ -205,14 +212,15 @@ def test_body_runs_as_often_as_the_schedule_says(steps, memory, random, monkeypa
     assert counter.runs == {"test": 0, "step": advances(steps, memory), "back": steps}
 
 
-def test_ten_thousand_steps_with_twenty_states(random, monkeypatch):
+@pytest.mark.parametrize("steps", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_many_steps_with_twenty_states(steps, random, monkeypatch):
     counter, p = Counter(monkeypatch), point(random)
     monkeypatch.setattr(Kept, "most", 0)
     monkeypatch.setattr(reversal, "Slots", Kept)
-    got = mg.grad(lambda p: runge_kutta(p, 10_000, 20))(p)
-    plain = mg.trace(mg.grad(lambda p: runge_kutta(p, 10_000)))(p)
+    got = mg.grad(lambda p: runge_kutta(p, steps, 20))(p)
+    plain = mg.trace(mg.grad(lambda p: runge_kutta(p, steps)))(p)
     np.testing.assert_array_equal(got, interpret(plain, p)[0])
-    assert counter.runs == {"test": 0, "step": advances(10_000, 20), "back": 10_000}
+    assert counter.runs == {"test": 0, "step": advances(steps, 20), "back": steps}
     assert Kept.most == 20
 
 

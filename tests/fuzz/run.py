@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
 
 from .agreement import SKIPPED, Disagreement, find_disagreement
 from .backends import REFUSED
@@ -17,12 +16,18 @@ from .programs import Program
 from .shrink import shrink
 
 
-def failures(start: int, count: int) -> Iterator[tuple[int, Program | None, Disagreement | None]]:
-    """Yield for each seed the program that failed and its disagreement, or None twice."""
-    for seed in range(start, start + count):
-        program = random_program(seed)
-        disagreement = find_disagreement(program)
-        yield (seed, program, disagreement) if disagreement else (seed, None, None)
+def options_of(arguments: list[str] | None, command: str, what: str, programs: int) -> argparse.Namespace:
+    """Return what a command line asks for: how many programs or functions, from which seed on."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.fuzz.{command}", description=f"Run random {what}s.")
+    parser.add_argument("--programs", type=int, default=programs, help=f"how many {what}s (default: {programs})")
+    parser.add_argument("--seed", type=int, default=0, help=f"seed of the first {what} (default: 0)")
+    parser.add_argument("--keep-going", action="store_true", help="do not stop at the first disagreement")
+    return parser.parse_args(arguments)
+
+
+def shown(small: object, found: Disagreement, whole: str) -> str:
+    """Return a small program as source, with comments: what differs, and what the whole program is."""
+    return "\n".join([str(small), *(f"# {line}" for line in str(found).split("\n")), f"# the whole {whole}"])
 
 
 def explain(program: Program, disagreement: Disagreement) -> str:
@@ -34,21 +39,18 @@ def explain(program: Program, disagreement: Disagreement) -> str:
 
     small = shrink(program, fails)
     found = find_disagreement(small, [disagreement.check]) or disagreement
-    what = "\n".join(f"# {line}" for line in str(found).split("\n"))
-    return f"{small}\n{what}\n# the whole program: random_program({program.seed})"
+    return shown(small, found, f"program: random_program({program.seed})")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the programs that the command line asks for; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description="Run random programs in every mode.")
-    parser.add_argument("--programs", type=int, default=10_000, help="how many programs (default: 10000)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first program (default: 0)")
-    parser.add_argument("--keep-going", action="store_true", help="do not stop at the first disagreement")
-    options = parser.parse_args(arguments)
+    options = options_of(arguments, "run", "program", 10_000)
     begin, failed = time.perf_counter(), 0
     print(f"programs {options.seed} to {options.seed + options.programs - 1}", flush=True)
-    for seed, program, disagreement in failures(options.seed, options.programs):
-        if program is not None and disagreement is not None:
+    for seed in range(options.seed, options.seed + options.programs):
+        program = random_program(seed)
+        disagreement = find_disagreement(program)
+        if disagreement is not None:
             failed += 1
             print(f"\n{explain(program, disagreement)}\n", flush=True)
             if not options.keep_going:

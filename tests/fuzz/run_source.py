@@ -5,11 +5,11 @@ Exits with 1 at the first disagreement, after printing a small function that sho
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 
 from .agreement import Disagreement
+from .run import options_of, shown
 from .source_agreement import COUNTS, find_disagreement
 from .source_programs import source_of
 from .source_shrink import shrink
@@ -27,17 +27,12 @@ def explain(text: str, seed: int, disagreement: Disagreement, tries: int = 1500)
 
     small = shrink(text, fails, tries)
     found = find_disagreement(small, seed, [disagreement.part]) or disagreement
-    what = "\n".join(f"# {line}" for line in str(found).split("\n"))
-    return f"{small}\n{what}\n# the whole function: source_of({seed}), at points({seed})"
+    return shown(small, found, f"function: source_of({seed}), at points({seed})")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the functions that the command line asks for; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run_source", description="Run random functions.")
-    parser.add_argument("--programs", type=int, default=1000, help="how many functions (default: 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first function (default: 0)")
-    parser.add_argument("--keep-going", action="store_true", help="do not stop at the first disagreement")
-    options = parser.parse_args(arguments)
+    options = options_of(arguments, "run_source", "function", 1000)
     warnings.simplefilter("ignore")
     failed = 0
     for seed in range(options.seed, options.seed + options.programs):

@@ -22,7 +22,6 @@ COUNTS: Counter[str] = Counter()
 """What happened, and why something was not compared."""
 
 ARGUMENTS = (0, 1, 2)
-Gradient = tuple[Any, Any, Any]
 
 
 def copied(point: tuple) -> tuple:

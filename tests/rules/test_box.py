@@ -385,3 +385,13 @@ def test_views_and_fortran_order_are_read_as_any_array():
     np.testing.assert_array_equal(
         mg.vjp(lambda x: (x * x[[0, 0, 1]], x + 0), read_only)[1]((read_only, read_only))[0], [14, 10, 6]
     )
+
+
+def test_boxes_have_the_attributes_of_arrays_and_hide_none():
+    """An attribute that a mode keeps for itself must not have the name of a method of arrays."""
+    from mixgrad.modes import batch, dual, tape, taylor, trace
+
+    arrays = set(dir(np.ndarray)) - {"shape", "dtype", "ndim", "size", "itemsize", "nbytes"}
+    for kind in (batch.Batch, dual.Dual, tape.Variable, taylor.Taylor, trace.Staged):
+        own = {name for name in vars(kind) if not name.startswith("_")}
+        assert not own & arrays, kind

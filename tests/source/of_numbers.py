@@ -40,8 +40,15 @@ def math_sums_and_products(x):
         math.fsum([x[0], x[1] ** 2, 1.5])
         + math.prod([x[1], x[2], 2])
         + math.hypot(x[0], x[1], x[2])
+        + math.hypot(-1 - x[3] ** 2)
         + math.dist([x[0], x[1]], [1.0, x[2]])
     )
+
+
+@construct()
+def complex_numbers_of_parts(x):
+    z = complex(x[0], 2 * x[1])
+    return z.real * z.imag
 
 
 @construct()

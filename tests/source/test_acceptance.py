@@ -16,7 +16,7 @@ from .acceptance_references import exact_runge_kutta
 from .oracle import Exact
 from .sizes import size
 
-STEPS = 10_000  # of Runge-Kutta; a few roundings in each, hence its tolerance
+many_steps = pytest.mark.parametrize("steps", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
 
 
 def forward(function, v, w):
@@ -109,10 +109,10 @@ def test_gradient_and_hessian(name, seed):
     assert_close(factor * product, second, program.second, np.max(np.abs(first)))
 
 
+@many_steps
 @pytest.mark.parametrize("mode", ["forward", "reverse", "forward over reverse"])
-def test_ten_thousand_steps(mode, random):
+def test_many_steps(mode, steps, random):
     x, v, w = np.array([0.7, 1.3]), random.normal(size=2), random.normal()
-    steps = STEPS if mode != "forward over reverse" else 2_000  # all of them in the staged test; this one is slow
     function = functools.partial(runge_kutta, steps=steps)
     exact = Exact(functools.partial(exact_runge_kutta, steps=steps), x, v, w)
     want = getattr(exact, ORACLES.get(mode, mode))()
@@ -172,14 +172,15 @@ def test_the_size_of_a_program_does_not_depend_on_the_number_of_steps(name, mode
     assert sizes[0] == sizes[1]
 
 
+@many_steps
 @pytest.mark.parametrize("mode", ["forward", "reverse", "forward over reverse"])
-def test_ten_thousand_staged_steps(mode, random):
+def test_many_staged_steps(mode, steps, random):
     x, v, w = np.array([0.7, 1.3]), random.normal(size=2), random.normal()
     short, long = (
-        check(mg.trace(MODES[mode](functools.partial(runge_kutta, steps=steps), v, w))(x)) for steps in (10, STEPS)
+        check(mg.trace(MODES[mode](functools.partial(runge_kutta, steps=n), v, w))(x)) for n in (10, steps)
     )
     assert size(short) == size(long)
-    exact = Exact(functools.partial(exact_runge_kutta, steps=STEPS), x, v, w)
+    exact = Exact(functools.partial(exact_runge_kutta, steps=steps), x, v, w)
     assert_close(interpret(long, x)[0], getattr(exact, ORACLES.get(mode, mode))(), 1e-11)
 
 

@@ -248,27 +248,6 @@ class Box(Traced):
             "np.concatenate or np.where."
         )
 
-    # Operators -----------------------------------------------------------------------------------------------------
-
-    __add__, __radd__ = _binary(np.add), _binary(np.add, True)
-    __sub__, __rsub__ = _binary(np.subtract), _binary(np.subtract, True)
-    __mul__, __rmul__ = _binary(np.multiply), _binary(np.multiply, True)
-    __truediv__, __rtruediv__ = _binary(np.divide), _binary(np.divide, True)
-    __floordiv__, __rfloordiv__ = _binary(np.floor_divide), _binary(np.floor_divide, True)
-    __mod__, __rmod__ = _binary(np.remainder), _binary(np.remainder, True)
-    __divmod__, __rdivmod__ = _binary(np.divmod), _binary(np.divmod, True)
-    __matmul__, __rmatmul__ = _binary(np.matmul), _binary(np.matmul, True)
-    __pow__, __rpow__ = _binary(np.power), _binary(np.power, True)
-    __lt__, __le__ = _binary(np.less), _binary(np.less_equal)
-    __gt__, __ge__ = _binary(np.greater), _binary(np.greater_equal)
-    __eq__, __ne__ = _binary(np.equal), _binary(np.not_equal)
-    __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
-    # Truth values of a batch are boxes, too.
-    __and__, __rand__ = _binary(np.bitwise_and), _binary(np.bitwise_and, True)
-    __or__, __ror__ = _binary(np.bitwise_or), _binary(np.bitwise_or, True)
-    __xor__, __rxor__ = _binary(np.bitwise_xor), _binary(np.bitwise_xor, True)
-    __invert__ = _unary(np.invert)
-
     # Methods -------------------------------------------------------------------------------------------------------
 
     sum, mean, prod = _method(np.sum), _method(np.mean), _method(np.prod)
@@ -309,6 +288,32 @@ class Box(Traced):
 
     def _describe(self) -> str:
         return f"shape {self.shape}, {self.dtype}"
+
+
+# Operators ------------------------------------------------------------------------------------------------------------
+
+BINARY = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
+    "mod": np.remainder, "divmod": np.divmod, "matmul": np.matmul, "pow": np.power,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,  # truth values of a batch are boxes, too
+}  # fmt: skip
+"""Operators that have a reflected form: ``__add__`` and ``__radd__``."""
+
+COMPARISONS = {
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
+}  # fmt: skip
+UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
+
+for _name, _ufunc in BINARY.items():
+    setattr(Box, f"__{_name}__", _binary(_ufunc))
+    setattr(Box, f"__r{_name}__", _binary(_ufunc, True))
+for _name, _ufunc in COMPARISONS.items():
+    setattr(Box, f"__{_name}__", _binary(_ufunc))
+for _name, _ufunc in UNARY.items():
+    setattr(Box, f"__{_name}__", _unary(_ufunc))
+
+
+# NumPy's functions with keywords, and without a rule ------------------------------------------------------------------
 
 
 def _ufunc_with_keywords(ufunc, implementation, args, kwargs):

@@ -92,12 +92,22 @@ class Program:
         return len(self.equations)
 
     if TYPE_CHECKING:  # what `mixgrad.program` gives to programs, two floors above: for editors and type checkers
-        # ruff: noqa: D102
 
-        def to_python(self, strict: bool = False, summary: str = "") -> str: ...
-        def to_dot(self, *args: Any, sweep: Any = None, **options: Any) -> str: ...
-        def to_svg(self, *args: Any, sweep: Any = None, **options: Any) -> str: ...
-        def show(self, *args: Any, sweep: Any = None, **options: Any) -> Any: ...
+        def to_python(self, strict: bool = False, summary: str = "") -> str:
+            """Return the program as a module that needs NumPy alone."""
+            ...
+
+        def to_dot(self, *args: Any, sweep: Any = None, **options: Any) -> str:
+            """Return the computational graph for Graphviz."""
+            ...
+
+        def to_svg(self, *args: Any, sweep: Any = None, **options: Any) -> str:
+            """Return the computational graph as SVG."""
+            ...
+
+        def show(self, *args: Any, sweep: Any = None, **options: Any) -> Any:
+            """Return a picture of the computational graph, which notebooks draw."""
+            ...
 
 
 def remembered(function: Callable) -> Callable:

@@ -62,15 +62,7 @@ def rounds(steps: int, snapshots: int) -> int:
 
 
 def advances(steps: int, snapshots: int) -> int:
-    """Return how many steps the schedule runs forward, those not counted that run within "reverse".
-
-    Parameters
-    ----------
-    steps : int
-        Length of the loop, at least 0.
-    snapshots : int
-        Number of states that can be kept at a time, that of the beginning included; at least 1.
-    """
+    """Return how many steps the `schedule` of the same arguments runs forward, not counting those within "reverse"."""
     _check(steps, snapshots)
     if steps == 0:
         return 0

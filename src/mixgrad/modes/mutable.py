@@ -22,6 +22,7 @@ from mixgrad.core.bind import Trace, Traced, bind
 from mixgrad.core.op import Op
 from mixgrad.modes.assignment import has_traced
 from mixgrad.modes.mutable_array import Mutable
+from mixgrad.modes.twins import Stale, Twins
 
 _INNERMOST = 2**62  # above the numbers of all other modes, of runs that begin later, too
 
@@ -34,13 +35,14 @@ class MutableTrace(Trace):
     It is never over: what is stored somewhere stays an array. The boxes of other modes in it know when they are dead.
     """
 
-    __slots__ = ("born", "watch")
+    __slots__ = ("born", "twins", "watch")
 
     def __init__(self) -> None:
         super().__init__()
         self.number += _INNERMOST
         self.born = 0  # how many arrays there have been
         self.watch: _Watch | None = None
+        self.twins: Twins | None = None
 
     def process(self, op: Op, args: tuple, static: dict) -> Any:
         """Run the op on the contents."""
@@ -79,7 +81,10 @@ class MutableTrace(Trace):
     def lend(self, tree: Any) -> Any:
         """Return the contents, for whoever keeps them: those that are plain arrays will not change any more."""
         if type(tree) is Mutable:
-            return tree.lend()
+            content = tree.lend()
+            if self.twins is not None and type(content) is Stale:
+                raise content.error()  # a mode that never looks at it must not take it for a constant
+            return content
         return _map(self.lend, tree)
 
     def contents(self, tree: Any) -> tuple[Any, bool]:
@@ -151,17 +156,27 @@ def call(function: Callable, args: tuple, kwargs: dict) -> Any:
 
 
 class _Watch:
-    """Notices the first write to each array that is older than itself."""
+    """Notices each write: the first one to each array that is older than itself, and those to arrays with twins."""
 
-    def __init__(self, born: int) -> None:
+    def __init__(self, trace: MutableTrace, born: int) -> None:
+        self.trace = trace
         self.born = born
         self.written: dict[int, tuple[Mutable, Any]] = {}
+        self.views: list[Mutable] = []  # that have been read again, by equations of a block
 
     def notice(self, base: Mutable) -> None:
         """Keep the content that an array has before it is written to."""
         if base._born <= self.born and id(base) not in self.written:
             base._shared = True
             self.written[id(base)] = base, base._content
+        if self.trace.twins is not None:
+            for twin, why in self.trace.twins.of(base):
+                exchange(twin, Stale(twin.shape, twin.dtype, why))
+
+    def refreshed(self, view: Mutable) -> None:
+        """Note that a view has got its content again: that belongs to the block."""
+        if self.born >= 0:
+            self.views.append(view)
 
 
 @contextmanager
@@ -169,11 +184,46 @@ def watched_writes() -> Iterator[dict[int, tuple[Mutable, Any]]]:
     """Give the arrays from before that are written to inside, with the contents that they had."""
     trace = _active.get()
     assert trace is not None
-    before, trace.watch = trace.watch, _Watch(trace.born)
+    before = trace.watch
+    trace.watch = watch = _Watch(trace, trace.born)
     try:
-        yield trace.watch.written
+        yield watch.written
     finally:
-        trace.watch = before
+        for view in watch.views:
+            view._version = -1
+        trace.watch = _Watch(trace, -1) if before is None and trace.twins is not None else before
+
+
+def exchange(array: Mutable, content: Any) -> None:
+    """Replace the content of an array as a recording does: no statement of the user's writes to it."""
+    twins, array._trace.twins = array._trace.twins, None
+    try:
+        array.content = content
+    finally:
+        array._trace.twins = twins
+
+
+def twins_of(array: Mutable) -> list[Mutable]:
+    """Return the arrays that may be the same as one, or views of the same."""
+    twins = array._trace.twins
+    return [] if twins is None else [twin for twin, _ in twins.of(array.base)]
+
+
+def link(one: Mutable, other: Mutable, why: str) -> None:
+    """Note that two arrays may be the same, or views of the same, which depends on what `why` says."""
+    trace = one._trace
+    if trace.twins is None:
+        trace.twins = Twins()
+    if trace.watch is None:
+        trace.watch = _Watch(trace, -1)
+    trace.twins.link(one.base, other.base, why)
+
+
+def forget_twins(born: int) -> None:
+    """Forget which arrays that were made after a moment may be the same as others."""
+    trace = _active.get()
+    if trace is not None and trace.twins is not None:
+        trace.twins.forget(born)
 
 
 def present_time() -> int:

@@ -10,11 +10,11 @@ import numpy as np
 
 from mixgrad._errors import StagingError, UnsupportedError
 from mixgrad.core.bind import Traced
-from mixgrad.core.box import Box
+from mixgrad.core.box import BINARY, COMPARISONS, UNARY, Box
 from mixgrad.core.naming import name_value
 from mixgrad.modes import mutable_numpy
 from mixgrad.modes.assignment import assigned, cast, check_cast, has_traced, is_basic, plain_data, put_back, read
-from mixgrad.modes.mutable_operators import binary, in_place, method, number, unary, view_method
+from mixgrad.modes.mutable_operators import binary, in_place, method, number, part, unary, view_method
 
 
 class Mutable(Box):
@@ -61,15 +61,14 @@ class Mutable(Box):
 
     def read(self) -> Any:
         """Return the content, for use at once."""
-        return self._current()
-
-    def _current(self) -> Any:
         base = self._base
         if self._parent is not None and self._version != base._version:
-            self._content = self._get(self._parent._current())
+            self._content = self._get(self._parent.read())
             self._version = base._version
             if type(self._content) is not np.ndarray:
                 base._shared = True
+                if self._trace.watch is not None:
+                    self._trace.watch.refreshed(self)
         return self._content
 
     def lend(self) -> Any:
@@ -77,10 +76,7 @@ class Mutable(Box):
         self._base._shared = True
         return self.read()
 
-    def settled(self) -> Any:
-        """Return the content: what leaves the function, or enters a transformation inside it, is the present value."""
-        self._base._shared = True
-        return self._current()
+    settled = lend  # what leaves the function, or enters a transformation inside it, is the present value
 
     @property
     def content(self) -> Any:
@@ -204,11 +200,6 @@ class Mutable(Box):
     def __delitem__(self, key):
         raise ValueError("cannot delete array elements")
 
-    def __iter__(self):
-        if not self.shape:
-            raise TypeError("iteration over a 0-d array")
-        return (self[i] for i in range(len(self)))
-
     def __contains__(self, value) -> bool:
         return self._trace.peek(value) in self.read()
 
@@ -283,57 +274,7 @@ class Mutable(Box):
     T = property(lambda self: mutable_numpy.VIEWS[np.transpose](self))
     mT = property(lambda self: mutable_numpy.VIEWS[np.matrix_transpose](self))
 
-    @property
-    def real(self):
-        """The real part: a view."""
-        return mutable_numpy.VIEWS[np.real](self)
-
-    @real.setter
-    def real(self, value):
-        mutable_numpy.VIEWS[np.real](self)[...] = value
-
-    @property
-    def imag(self):
-        """The imaginary part: a view."""
-        return mutable_numpy.VIEWS[np.imag](self)
-
-    @imag.setter
-    def imag(self, value):
-        mutable_numpy.VIEWS[np.imag](self)[...] = value
-
-    __add__, __radd__ = binary(operator.add), binary(operator.add, True)
-    __sub__, __rsub__ = binary(operator.sub), binary(operator.sub, True)
-    __mul__, __rmul__ = binary(operator.mul), binary(operator.mul, True)
-    __truediv__, __rtruediv__ = binary(operator.truediv), binary(operator.truediv, True)
-    __floordiv__, __rfloordiv__ = binary(operator.floordiv), binary(operator.floordiv, True)
-    __mod__, __rmod__ = binary(operator.mod), binary(operator.mod, True)
-    __divmod__, __rdivmod__ = binary(divmod), binary(divmod, True)
-    __matmul__, __rmatmul__ = binary(operator.matmul), binary(operator.matmul, True)
-    __pow__, __rpow__ = binary(operator.pow), binary(operator.pow, True)
-    __and__, __rand__ = binary(operator.and_), binary(operator.and_, True)
-    __or__, __ror__ = binary(operator.or_), binary(operator.or_, True)
-    __xor__, __rxor__ = binary(operator.xor), binary(operator.xor, True)
-    __lshift__, __rlshift__ = binary(operator.lshift), binary(operator.lshift, True)
-    __rshift__, __rrshift__ = binary(operator.rshift), binary(operator.rshift, True)
-    __lt__, __le__ = binary(operator.lt), binary(operator.le)
-    __gt__, __ge__ = binary(operator.gt), binary(operator.ge)
-    __eq__, __ne__ = binary(operator.eq), binary(operator.ne)
-    __neg__, __pos__ = unary(operator.neg), unary(operator.pos)
-    __abs__, __invert__ = unary(operator.abs), unary(operator.invert)
-
-    __iadd__, __isub__ = in_place(operator.iadd, np.add), in_place(operator.isub, np.subtract)
-    __imul__, __itruediv__ = in_place(operator.imul, np.multiply), in_place(operator.itruediv, np.divide)
-    __ifloordiv__, __imod__ = (
-        in_place(operator.ifloordiv, np.floor_divide),
-        in_place(operator.imod, np.remainder),
-    )
-    __ipow__, __imatmul__ = in_place(operator.ipow, np.power), in_place(operator.imatmul, np.matmul)
-    __iand__, __ior__ = in_place(operator.iand, np.bitwise_and), in_place(operator.ior, np.bitwise_or)
-    __ixor__ = in_place(operator.ixor, np.bitwise_xor)
-    __ilshift__, __irshift__ = (
-        in_place(operator.ilshift, np.left_shift),
-        in_place(operator.irshift, np.right_shift),
-    )
+    real, imag = part(np.real), part(np.imag)
 
     sum, mean, prod, max, min = map(method, ("sum", "mean", "prod", "max", "min"))
     var, std, cumsum = map(method, ("var", "std", "cumsum"))
@@ -378,6 +319,20 @@ class Mutable(Box):
                 "new array, or y[...] = new."
             )
         return method(name).__get__(self)
+
+
+_SHIFTS = {"lshift": np.left_shift, "rshift": np.right_shift}
+
+for _name, _ufunc in (BINARY | _SHIFTS).items():
+    _operation = divmod if _name == "divmod" else getattr(operator, f"__{_name}__")
+    setattr(Mutable, f"__{_name}__", binary(_operation))
+    setattr(Mutable, f"__r{_name}__", binary(_operation, True))
+    if _name != "divmod":
+        setattr(Mutable, f"__i{_name}__", in_place(getattr(operator, f"__i{_name}__"), _ufunc))
+for _name in COMPARISONS:
+    setattr(Mutable, f"__{_name}__", binary(getattr(operator, f"__{_name}__")))
+for _name in UNARY:
+    setattr(Mutable, f"__{_name}__", unary(getattr(operator, f"__{_name}__")))
 
 
 _WRITING = ("byteswap", "partition", "resize", "setfield", "setflags", "view")

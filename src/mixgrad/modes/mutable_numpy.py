@@ -49,8 +49,7 @@ def call_ufunc(trace: Any, ufunc: np.ufunc, method: str, args: tuple, kwargs: di
             kwargs["out"] = outs
         result = trace.apply(getattr(ufunc, method), args, kwargs)
         return result if not outs else outs[0] if len(outs) == 1 else outs
-    inside, plain = trace.contents((args, kwargs))
-    args, kwargs = inside
+    (args, kwargs), plain = trace.contents((args, kwargs))
     for out in filter(trace.owns, outs):
         out.check_writeable("output array is read-only")
     if plain and all(out.is_plain() for out in outs if trace.owns(out)):
@@ -75,8 +74,7 @@ def _add_at(trace: Any, ufunc: np.ufunc, y: Any, key: Any, *value: Any) -> None:
             f"np.{ufunc.__name__}.at(y, ...) would write differentiated values into a plain array, which cannot hold "
             "derivatives. Make y inside the differentiated function: y = np.array(y)."
         )
-    inside, plain = trace.contents((y, key, value))
-    content, key, value = inside
+    (content, key, value), plain = trace.contents((y, key, value))
     y.check_writeable("array is read-only")
     if plain and y.is_plain():
         ufunc.at(y.own(), key, *value)
@@ -166,9 +164,8 @@ def _read_only(function: Callable) -> None:
 
 for _function in (np.squeeze, np.expand_dims):
     _same_cells(_function)
-for _function in (np.transpose, np.permute_dims, np.swapaxes, np.moveaxis, np.rollaxis):
-    _permuting(_function)
-for _function in (np.matrix_transpose, np.linalg.matrix_transpose):
+for _function in (np.transpose, np.permute_dims, np.matrix_transpose, np.linalg.matrix_transpose, np.swapaxes,
+                  np.moveaxis, np.rollaxis):  # fmt: skip
     _permuting(_function)
 for _function in (np.diagonal, np.linalg.diagonal, np.broadcast_to):
     _read_only(_function)
@@ -181,22 +178,16 @@ def _diag(v: Any, k: int = 0) -> Any:
     return VIEWS[np.diagonal](v, k) if v.ndim == 2 else v._trace.apply(np.diag, (v, k), {})
 
 
-@_view(np.vsplit)
-def _vsplit(y: Any, sections: Any) -> Any:
-    np.vsplit(np.broadcast_to(np.False_, y.shape), sections)  # the errors are NumPy's
-    return VIEWS[np.split](y, sections, 0)
+def _splitting(function: Callable, axis: int) -> None:
+    def view(y: Any, sections: Any) -> Any:
+        function(np.broadcast_to(np.False_, y.shape), sections)  # the errors are NumPy's
+        return VIEWS[np.split](y, sections, min(axis, y.ndim - 1))
+
+    VIEWS[function] = view
 
 
-@_view(np.hsplit)
-def _hsplit(y: Any, sections: Any) -> Any:
-    np.hsplit(np.broadcast_to(np.False_, y.shape), sections)
-    return VIEWS[np.split](y, sections, 1 if y.ndim > 1 else 0)
-
-
-@_view(np.dsplit)
-def _dsplit(y: Any, sections: Any) -> Any:
-    np.dsplit(np.broadcast_to(np.False_, y.shape), sections)
-    return VIEWS[np.split](y, sections, 2)
+for _function, _axis in ((np.vsplit, 0), (np.hsplit, 1), (np.dsplit, 2)):
+    _splitting(_function, _axis)
 
 
 @_view(np.unstack)

@@ -55,6 +55,15 @@ def method(name: str):
     return lambda self, *args, **kwargs: self._trace.apply(function, (self, *args), kwargs)
 
 
+def part(function: Callable) -> property:
+    """Make the property of a part of a complex array, a view: what it is set to is written there."""
+
+    def write(self, value):
+        mutable_numpy.VIEWS[function](self)[...] = value
+
+    return property(lambda self: mutable_numpy.VIEWS[function](self), write)
+
+
 def view_method(function: Callable):
     """Make a method of a function that returns views."""
     return lambda self, *args, **kwargs: mutable_numpy.VIEWS[function](self, *args, **kwargs)

@@ -145,7 +145,7 @@ def linearised(
     for equation in tape.equations:
         for arg in equation.args:
             if isinstance(arg, Staged):
-                found.need(arg.var)
+                found.need(arg.symbol)
     varying = tuple(dot is not None or must for (_, dot), must in zip(unpacked, demanded))
     outputs = [typed(out) for out, _ in unpacked] + [Staged(staging, var) for var in found.stacked]
     linear = _linear_program(program, tape, found, varying, flags)
@@ -168,9 +168,9 @@ class _Residuals:
     recomputed: dict[int, Equation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.places = {id(box.var): i for i, box in enumerate(self.boxes)}
+        self.places = {id(box.symbol): i for i, box in enumerate(self.boxes)}
         self.definitions = {id(out): equation for equation in self.staging.equations for out in equation.outs}
-        self.constant = {id(box.var) for box in self.boxes[: self.fixed]}
+        self.constant = {id(box.symbol) for box in self.boxes[: self.fixed]}
         for equation in self.staging.equations:
             if all(id(arg) in self.constant for arg in equation.variables()):
                 self.constant.update(id(out) for out in equation.outs)
@@ -207,7 +207,7 @@ class _Residuals:
             if any(id(out) in needed for out in equation.outs):
                 kept.append(equation)
                 needed.update(id(arg) for arg in equation.variables())
-        inputs = tuple(box.var for box in self.boxes[: self.fixed])
+        inputs = tuple(box.symbol for box in self.boxes[: self.fixed])
         return Program(inputs, tuple(reversed(kept)), tuple(self.invariant), "invariant")
 
 
@@ -220,7 +220,7 @@ def _linear_program(
         values = {id(var): box for var, box in zip(residuals, boxes)}
 
         def place(arg: Any) -> Any:
-            return values[id(arg.var if isinstance(arg, Staged) else arg)] if isinstance(arg, (Staged, Var)) else arg
+            return values[id(arg.symbol if isinstance(arg, Staged) else arg)] if isinstance(arg, (Staged, Var)) else arg
 
         for equation in found.staging.equations:
             if id(equation) in found.recomputed:

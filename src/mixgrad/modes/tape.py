@@ -238,7 +238,10 @@ class _StrongZeroNeeded(Exception):
 def _require_exact(bars: Iterable[Any]) -> None:
     """Raise _StrongZeroNeeded if there is a nan in cotangents; those in boxes have been computed with strong zeros."""
     for bar in bars:
-        if isinstance(bar, list):
+        if type(bar) is np.float64:
+            if bar != bar:
+                raise _StrongZeroNeeded
+        elif isinstance(bar, list):
             _require_exact(bar)
         elif bar is not None and not isinstance(bar, Traced) and np.isnan(bar).any():
             raise _StrongZeroNeeded

@@ -18,6 +18,7 @@ from mixgrad.core.interpret import interpret
 from mixgrad.core.naming import name_value, renamed
 from mixgrad.core.op import TABLE, Kind, Op
 from mixgrad.core.program import Equation, Program, Var, remembered, type_of
+from mixgrad.modes.twins import Stale
 from mixgrad.rules.shape import as_array
 
 
@@ -26,28 +27,28 @@ class Staged(Box):
 
     Attributes
     ----------
-    var : Var
+    symbol : Var
     weak : bool
         Whether it stands for a number of Python, such as the counter of a loop, which takes the precision of what it
         meets (NEP 50).
     """
 
-    __slots__ = ("var", "weak")
+    __slots__ = ("symbol", "weak")
 
     def __init__(self, trace: Staging, var: Var, weak: bool = False) -> None:
         self._trace = trace
-        self.var = var
+        self.symbol = var
         self.weak = weak
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
-        return self.var.shape
+        return self.symbol.shape
 
     @property
     def dtype(self) -> np.dtype:
         """Dtype of the array."""
-        return self.var.dtype
+        return self.symbol.dtype
 
     @property
     def inner(self) -> Any:
@@ -104,9 +105,10 @@ class Staging(Trace):
         _active.reset(self.token)
 
     def input(self, value: Any, name: str = "") -> Staged:
-        """Return a placeholder for an argument."""
+        """Return a placeholder for an argument: one for a number of Python takes the precision of what it meets."""
+        weak = type(value) in (int, float, complex)
         value = typed(value)
-        return Staged(self, Var(tuple(value.shape), value.dtype, name))
+        return Staged(self, Var(tuple(value.shape), value.dtype, name), weak)
 
     def process(self, op: Op, args: tuple, static: dict) -> Any:
         """Record an equation; ops that are not in the table (rules of users) are run on the placeholders."""
@@ -141,13 +143,16 @@ class Staging(Trace):
     def unpack(self, value: Any) -> Any:
         """Return the variable of a placeholder; a constant as it is."""
         if isinstance(value, Staged) and value._trace is self:
-            return value.var
+            return value.symbol
         return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
     def program(self, inputs: list[Staged], outputs: list, name: str) -> Program:
         """Return what has been recorded."""
+        for output in outputs:
+            if type(output) is Stale:
+                raise output.error()
         program = Program(
-            tuple(box.var for box in inputs),
+            tuple(box.symbol for box in inputs),
             tuple(self.equations),
             tuple(self.unpack(output) for output in outputs),
             name,
@@ -223,7 +228,7 @@ def close(programs: Sequence[Program]) -> tuple[list[Program], list]:
 
 
 def _identity(box: Any) -> int:
-    return id(box.var if isinstance(box, Staged) else box)
+    return id(box.symbol if isinstance(box, Staged) else box)
 
 
 def _closed(program: Program, found: dict[int, Any]) -> Program:
@@ -242,7 +247,7 @@ def name_of(value: Any) -> str:
         value = value.inner
     if not isinstance(value, Staged):
         return ""
-    return value.var.name or value._trace.names.get(id(value.var), "")  # type: ignore[attr-defined]
+    return value.symbol.name or value._trace.names.get(id(value.symbol), "")  # type: ignore[attr-defined]
 
 
 @remembered
@@ -264,6 +269,6 @@ def _without_rules_of_users(value: Any) -> Any:
 
 @name_value.register
 def _(value: Staged, name: str) -> Staged:
-    if not value.var.name:
-        value._trace.names.setdefault(id(value.var), name)
+    if not value.symbol.name:
+        value._trace.names.setdefault(id(value.symbol), name)
     return value

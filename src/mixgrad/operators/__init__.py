@@ -1,6 +1,6 @@
 """What rewritten code calls, `_mg_` in its text: see `rewrite.py` and `control.py` in `mixgrad.program.reading`."""
 
-from mixgrad.operators.branches import and_, either, if_, not_, or_
+from mixgrad.operators.branches import Watched, and_, either, if_, not_, or_
 from mixgrad.operators.calls import asserted, attempted, call, converted, named, raised, result
 from mixgrad.operators.items import (
     get_attribute,
@@ -18,6 +18,7 @@ from mixgrad.operators.state import State, Undefined
 __all__ = [
     "State",
     "Undefined",
+    "Watched",
     "and_",
     "asserted",
     "attempted",

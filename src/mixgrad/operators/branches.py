@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from mixgrad._errors import StagingError
 from mixgrad.core.bind import Traced
-from mixgrad.modes.mutable import Mutable, assignable
+from mixgrad.modes.mutable import Mutable, assignable, exchange, forget_twins, present_time
 from mixgrad.modes.trace import close
+from mixgrad.modes.twins import Stale
+from mixgrad.operators.aliases import Aliases
 from mixgrad.operators.state import (
     NOTHING,
     Recording,
     State,
     Undefined,
     arrays_in,
+    dependence,
     differs,
-    holders_of,
     is_number,
     leaves_of,
     shared_array,
@@ -28,6 +31,7 @@ from mixgrad.operators.state import (
 )
 from mixgrad.rules.control import cond
 
+_WHICH = "which branch of an `if` has run"
 _undecided: contextvars.ContextVar[bool] = contextvars.ContextVar("mixgrad_undecided", default=False)
 
 
@@ -43,7 +47,38 @@ def either(test: Any, then: Callable, orelse: Callable) -> Any:
     """Return ``then() if test else orelse()``."""
     if not unknown(test):
         return then() if test else orelse()
-    return _choose(test, then, orelse, NOTHING)
+    blocks = [block.checked if isinstance(block, Watched) else block for block in (then, orelse)]
+    return _choose(test, *blocks, NOTHING)
+
+
+class Watched:
+    """A part of an expression in which functions are called that may assign variables.
+
+    Where the running program decides whether the part is evaluated, such an assignment is refused: an expression has no
+    results but its value.
+    """
+
+    def __init__(self, block: Callable, values: Callable, names: tuple[str, ...]) -> None:
+        self.block = block
+        self.values = values
+        self.names = names
+
+    def __call__(self) -> Any:
+        """Evaluate the part where it is certain that it counts."""
+        return self.block()
+
+    def checked(self) -> Any:
+        """Evaluate the part where that is not certain."""
+        before = self.values()
+        result = self.block()
+        for name, old, new in zip(self.names, before, self.values()):
+            if old is not new:
+                raise StagingError(
+                    f"a function that is called on the right of `and`, `or` or in `a if c else b` assigns variable "
+                    f"{name}, and whether it is called depends on a value that is only known when the program runs. "
+                    "Call it in an `if` statement."
+                )
+        return result
 
 
 def and_(value: Any, rest: Callable, simple: bool) -> Any:
@@ -103,9 +138,12 @@ def maybe() -> Iterator[None]:
 def _choose(test: Any, then: Callable, orelse: Callable, state: State) -> Any:
     """Record both blocks, bind `cond`, and put the results into the variables; return the blocks' value."""
     entry = _Entry(state)
-    with maybe():
-        blocks = [entry.record(block) for block in (orelse, then)]
-    merge = _Merge(state, entry, blocks)
+    try:
+        with maybe():
+            blocks = [entry.record(block) for block in (orelse, then)]
+        merge = _Merge(state, entry, blocks)
+    finally:
+        forget_twins(entry.born)
     return merge.restore(merge.bind(truth(test)))
 
 
@@ -114,8 +152,9 @@ class _Entry:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.born = present_time()
         self.leaves, self.structure = leaves_of(state.get())
-        self.arrays = [array for array in arrays_in(self.leaves) if isinstance(array.content, Traced)]
+        self.arrays = [array for array in arrays_in(self.leaves) if _takes_part(array.content)]
         self.places = [
             i for i, leaf in enumerate(self.leaves) if isinstance(leaf, Traced) and type(leaf) is not Mutable
         ]
@@ -150,10 +189,16 @@ class _Merge:
         arrays = {key: array for block in blocks for key, (array, _) in block.contents.items()}
         self.arrays = list(arrays.values())
         self.array_plan = [self._merge_contents(array) for array in self.arrays]
+        self.ends: list[dict[int, Mutable]] = [{}, {}]  # what the arrays that are made here are after each block
+        self.made: dict[int, Mutable] = {}
+        self.places = 0
+        self.fillings: list = []  # zeros in place of values that there are none of
         names = (*state.names, "")
         ends = [(*block.values, block.result) for block in blocks]
-        self.holders = [holders_of(values) for values in ends]
         self.plan = [self._merge(name, a, b) for name, a, b in zip(names, *ends)]
+        self.aliases = Aliases(entry.born)
+        for arrays in self.ends:
+            self.aliases.add(arrays)
 
     def _original(self, leaf: Any, block: Recording) -> Any:
         """Return what a placeholder stands for, if `leaf` is one."""
@@ -185,7 +230,9 @@ class _Merge:
         if name.startswith("_mg_"):  # a flag says whether it counts
             given = other if isinstance(one, Undefined) else one
             leaves, structure = leaves_of(given)
-            filled = structure.unflatten([_nothing_like(leaf) for leaf in leaves])
+            zeros = [_nothing_like(leaf) for leaf in leaves]
+            self.fillings += zeros
+            filled = structure.unflatten(zeros)
             return self._merge(name, *((filled, other) if isinstance(one, Undefined) else (one, filled)))
         why = f": only one branch of the `if` in line {self.state.line} assigns it, and that one may not have run"
         return lambda results: Undefined(name, why)
@@ -201,22 +248,31 @@ class _Merge:
         plain = not isinstance(one, (Traced, np.ndarray)) and not isinstance(other, (Traced, np.ndarray))
         if plain and type(one) is type(other) and _same(one, other):
             return lambda results: one
-        mutable = type(one) is Mutable or type(other) is Mutable
-        ends = [block.content(end) for block, end in zip(self.blocks, (one, other))]
-        number = self._number(name, *ends)
-        if not mutable:
+        number = self._number(name, *[block.content(end) for block, end in zip(self.blocks, (one, other))])
+        if type(one) is not Mutable and type(other) is not Mutable:
             return number
-        own = all(
-            type(end) is Mutable and end.base is end and end.born > block.born and holders[id(end)] == 1
-            for end, block, holders in zip((one, other), self.blocks, self.holders)
-        )
-        refusal = "" if own else shared_array(name, self.state, "which branch of an `if` has run")
-        return lambda results: assignable(number(results), refusal)
+        self.places += 1
+        place = self.places
+        refusal = ""
+        for ends, end in zip(self.ends, (one, other)):
+            if type(end) is Mutable:
+                ends[place] = end
+            elif not any(end is zeros for zeros in self.fillings):
+                refusal = shared_array(name, self.state, _WHICH)
+
+        def make(results: tuple) -> Any:
+            self.made[place] = assignable(number(results), refusal)
+            return self.made[place]
+
+        return make
 
     def _number(self, name: str, one: Any, other: Any) -> Callable:
         (shape, _), (second, _) = type_of(one), type_of(other)
         if shape != second:
             raise differs(self.state, name, one, other, "after one branch and after the other")
+        for end in (one, other):
+            if type(end) is Stale:
+                return lambda results: end
         dtype = np.result_type(*[end.dtype if hasattr(end, "dtype") else end for end in (one, other)])
         position = len(self.outputs[0])
         for outputs, end in zip(self.outputs, (one, other)):
@@ -238,8 +294,9 @@ class _Merge:
     def restore(self, results: tuple) -> Any:
         """Give the variables their values; return that of the block."""
         for array, plan in zip(self.arrays, self.array_plan):
-            array.content = plan(results)
+            exchange(array, plan(results))
         *values, result = [plan(results) for plan in self.plan]
+        self.aliases.apply(self.made, dependence(_WHICH, self.state))
         self.state.set(values)
         return result
 
@@ -250,3 +307,8 @@ def _same(one: Any, other: Any) -> bool:
 
 def _nothing_like(leaf: Any) -> Any:
     return np.zeros(*type_of(leaf))[()] if is_number(leaf) else leaf
+
+
+def _takes_part(content: Any) -> bool:
+    """Whether an array is one of the values of a program."""
+    return isinstance(content, Traced) and type(content) is not Stale

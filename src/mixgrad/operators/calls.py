@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-import mixgrad.operators as operators
+import mixgrad.operators as operators  # this package: what `_mg_` stands for in the code that `call` rewrites
 from mixgrad._errors import StagingError
 from mixgrad.core.bind import Traced
 from mixgrad.core.naming import name_value
+from mixgrad.modes.assignment import has_traced
 from mixgrad.modes.creation import CREATORS, creation
 from mixgrad.modes.mutable import Mutable, assignable, mutable_run
 from mixgrad.modes.trace import is_staging
@@ -80,7 +81,7 @@ def named(value: Any, name: str) -> Any:
     if isinstance(value, Traced):
         if type(value) is not Mutable and value.shape and is_new(value):
             value = assignable(value)
-        name_value(value.read() if type(value) is Mutable else value, name)
+        name_value(value, name)
     return value
 
 
@@ -118,7 +119,7 @@ def asserted(condition: Any) -> Any:
 def attempted(state: State) -> None:
     """Refuse a `try` with handlers around values that are not known yet."""
     for name, value in zip(state.names, state.get()):
-        if any(unknown(leaf) for leaf in leaves_of(value)[0] if isinstance(leaf, Traced)):
+        if any(map(unknown, leaves_of(value)[0])):
             raise StagingError(
                 f"line {state.line}: whether an exception is raised in this `try` depends on {name}, which is only "
                 "known when the program runs. Test for the case beforehand, with `if` or np.where."
@@ -128,18 +129,20 @@ def attempted(state: State) -> None:
 # Built-in functions ---------------------------------------------------------------------------------------------------
 
 
-def _number(kind: type, dtype: type) -> Callable:
+def _number(kind: type) -> Callable:
     def meaning(x: Any = 0, *rest: Any) -> Any:
+        if kind is complex and rest and has_traced((x, *rest)):
+            return x + 1j * rest[0]
         if not isinstance(x, Traced) or x.size != 1:
             return kind(x, *rest)
         x = x.reshape(()) if x.shape else x
-        if not isinstance(x, Traced):
+        if kind in (bool, int) and not unknown(x):
             return kind(x)
-        if dtype is bool:
-            return truth(x) if unknown(x) else bool(x)
-        if dtype is int:
-            return np.astype(np.trunc(x), np.int64) if unknown(x) else int(x)
-        return np.astype(x, np.result_type(x.dtype, dtype) if dtype is complex else dtype)
+        if kind is bool:
+            return truth(x)
+        if kind is int:
+            return np.astype(np.trunc(x), np.int64)
+        return np.astype(x, np.result_type(x.dtype, complex) if kind is complex else float)
 
     return meaning
 
@@ -186,8 +189,7 @@ def _isinstance(x: Any, kinds: Any) -> bool:
         return True
     if not isinstance(x, Traced):
         return False
-    zero = np.zeros(x.shape[:0], x.dtype)[()]
-    return isinstance(np.empty((0,) * x.ndim, x.dtype) if x.ndim else zero, kinds)
+    return isinstance(np.zeros((0,) * x.ndim, x.dtype)[()], kinds)
 
 
 def _with_calls(builtin: Callable) -> Callable:
@@ -201,17 +203,13 @@ def _when_staging(builtin: Callable, meaning: Callable) -> Callable:
 
 def _mathematical(plain: Callable, meaning: Callable) -> Callable:
     def call_it(*args: Any) -> Any:
-        if not any(isinstance(arg, Traced) or (isinstance(arg, (list, tuple)) and _any_traced(arg)) for arg in args):
+        if not has_traced(args):
             return plain(*args)
         if not any(map(unknown, args)) and not any(isinstance(arg, (list, tuple)) for arg in args):
             plain(*[arg.concrete() if isinstance(arg, Traced) else arg for arg in args])  # for its exceptions
         return meaning(*[arg.reshape(()) if isinstance(arg, Traced) and arg.size == 1 else arg for arg in args])
 
     return call_it
-
-
-def _any_traced(tree: Any) -> bool:
-    return any(isinstance(leaf, Traced) for leaf in leaves_of(tree)[0])
 
 
 def _whole(function: Callable) -> Callable:
@@ -222,37 +220,32 @@ def _log(x: Any, base: Any = None) -> Any:
     return np.log(x) if base is None else np.log(x) / np.log(base)
 
 
-def _hypot(*xs: Any) -> Any:
-    return functools.reduce(np.hypot, xs)
+def _special(name: str) -> Callable:
+    def meaning(x: Any) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)(x)
+
+    return meaning
 
 
 _MATHEMATICS: dict[Callable, Callable] = {
     getattr(math, name): getattr(np, name)
     for name in (
         "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "exp2", "log1p", "log2", "log10", "sqrt", "cbrt",
-        "fabs", "degrees", "radians", "copysign", "fmod", "hypot", "isnan", "isinf", "isfinite", "isclose", "ldexp",
+        "fabs", "degrees", "radians", "copysign", "fmod", "isnan", "isinf", "isfinite", "isclose", "ldexp",
     )
 } | {
     math.asin: np.arcsin, math.acos: np.arccos, math.atan: np.arctan, math.atan2: np.arctan2,
     math.asinh: np.arcsinh, math.acosh: np.arccosh, math.atanh: np.arctanh, math.pow: np.power,
-    math.log: _log, math.hypot: _hypot, math.floor: _whole(np.floor), math.ceil: _whole(np.ceil),
-    math.trunc: _whole(np.trunc), math.fsum: lambda xs: _sum(xs), math.remainder: lambda x, y: x - y * np.rint(x / y),
+    math.log: _log, math.floor: _whole(np.floor), math.ceil: _whole(np.ceil), math.trunc: _whole(np.trunc),
+    math.hypot: lambda *xs: functools.reduce(np.hypot, xs, 0.0), math.remainder: lambda x, y: x - y * np.rint(x / y),
+    math.fsum: _sum,
     math.prod: lambda xs, start=1: functools.reduce(operator.mul, xs, start),
     math.dist: lambda p, q: np.sqrt(builtins.sum((a - b) ** 2 for a, b in builtins.zip(p, q))),
+    math.erf: _special("erf"), math.erfc: _special("erfc"),
+    math.gamma: _special("gamma"), math.lgamma: _special("gammaln"),
 }  # fmt: skip
-
-
-def _special(name: str, scipy_name: str) -> None:
-    def meaning(x: Any) -> Any:
-        import scipy.special
-
-        return getattr(scipy.special, scipy_name)(x)
-
-    _MATHEMATICS[getattr(math, name)] = meaning
-
-
-for _name, _scipy_name in (("erf", "erf"), ("erfc", "erfc"), ("gamma", "gamma"), ("lgamma", "gammaln")):
-    _special(_name, _scipy_name)
 
 
 def _created(function: Callable) -> Callable:
@@ -266,10 +259,10 @@ def _created(function: Callable) -> Callable:
 
 
 MEANINGS: dict[Any, Callable] = {
-    float: _number(float, float),
-    int: _number(int, int),
-    complex: _number(complex, complex),
-    bool: _number(bool, bool),
+    float: _number(float),
+    int: _number(int),
+    complex: _number(complex),
+    bool: _number(bool),
     min: _extreme(min, operator.lt),
     max: _extreme(max, operator.gt),
     sum: _sum,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import operator
 import sys
+from builtins import slice  # rewritten code makes its slices by this name
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ import numpy as np
 from mixgrad._errors import BoxConversionError, UnsupportedError
 from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import FUNCTIONS
+from mixgrad.modes.assignment import has_traced
 from mixgrad.modes.mutable import Mutable, assignable
 from mixgrad.operators.state import Undefined
-
-slice = builtins.slice
 
 _IN_PLACE = {
     "+": operator.iadd, "-": operator.isub, "*": operator.imul, "/": operator.itruediv, "//": operator.ifloordiv,
@@ -27,7 +26,7 @@ _IN_PLACE = {
 def _traced(key: Any) -> bool:
     if isinstance(key, tuple):
         return any(map(_traced, key))
-    if isinstance(key, builtins.slice):
+    if isinstance(key, slice):
         return any(isinstance(part, Traced) for part in (key.start, key.stop, key.step))
     return isinstance(key, Traced)
 
@@ -46,7 +45,7 @@ def get_item(x: Any, key: Any) -> Any:
 
 def set_item(value: Any, x: Any, key: Any) -> Any:
     """Do ``x[key] = value``, the parts in Python's order of evaluation; return what holds the elements now."""
-    if _needs_another(x, _holds_traced(value) or _traced(key)):
+    if _needs_another(x, has_traced(value) or _traced(key)):
         if sys.getrefcount(x) > _ALONE:
             raise _shared(x)
         x = _another(x)
@@ -56,7 +55,7 @@ def set_item(value: Any, x: Any, key: Any) -> Any:
 
 def set_item_there(value: Any, x: Any, key: Any) -> None:
     """Do ``x[key] = value`` where no variable could take another array in place of `x`."""
-    if _needs_another(x, _holds_traced(value) or _traced(key)):
+    if _needs_another(x, has_traced(value) or _traced(key)):
         raise _shared(x)
     x[key] = value
 
@@ -64,7 +63,7 @@ def set_item_there(value: Any, x: Any, key: Any) -> None:
 def set_item_of(value: Any, owner: Any, name: str, key: Any) -> None:
     """Do ``owner.name[key] = value``. The attribute counts as the only one that knows its array."""
     x = getattr(owner, name)
-    if _needs_another(x, _holds_traced(value) or _traced(key)):
+    if _needs_another(x, has_traced(value) or _traced(key)):
         x = _another(x)
         setattr(owner, name, x)
     x[key] = value
@@ -72,7 +71,7 @@ def set_item_of(value: Any, owner: Any, name: str, key: Any) -> None:
 
 def in_place(symbol: str, x: Any, value: Any) -> Any:
     """Do ``x += value`` and its like; return the result: the same array, where there is one."""
-    if _needs_another(x, _holds_traced(value)):
+    if _needs_another(x, has_traced(value)):
         if sys.getrefcount(x) > _ALONE:
             raise _shared(x)
         x = _another(x)
@@ -99,7 +98,7 @@ def _another(x: Any) -> Any:
 
 def is_new(x: Any) -> bool:
     """Whether nobody holds `x` but the caller of the caller's expression: it is about to get its first name."""
-    return sys.getrefcount(x) <= _NEW
+    return sys.getrefcount(x) <= _ALONE  # one call further in, and no variable
 
 
 def _probe(x: Any) -> int:
@@ -112,7 +111,6 @@ def _references_of_one_variable() -> int:
 
 
 _ALONE = _references_of_one_variable()
-_NEW = _ALONE  # one call further in, and no variable
 
 
 def _shared(x: Any) -> UnsupportedError:
@@ -120,12 +118,6 @@ def _shared(x: Any) -> UnsupportedError:
         f"an array (shape {x.shape}, {x.dtype}) that was made outside of the rewritten code is to be written to, and "
         "other variables, containers or views share it; they would not see it. Copy it first: y = np.array(y)."
     )
-
-
-def _holds_traced(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds_traced, value))
-    return isinstance(value, Traced)
 
 
 def get_attribute(owner: Any, name: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mixgrad.core.bind import Traced
 from mixgrad.modes.mutable import Mutable
+from mixgrad.modes.twins import Stale
 from mixgrad.operators.branches import if_
 from mixgrad.operators.recorded_loop import RecordedLoop
 from mixgrad.operators.sequences import Sequence, sequence_of
@@ -72,4 +73,5 @@ def _touches_traced(state: State, items: Sequence | None = None) -> bool:
     leaves, _ = leaves_of(state.get())
     if items is not None:
         leaves = leaves + list(items.arrays)
-    return any(unknown(leaf.content if type(leaf) is Mutable else leaf) for leaf in leaves if isinstance(leaf, Traced))
+    contents = [leaf.base.content if type(leaf) is Mutable else leaf for leaf in leaves if isinstance(leaf, Traced)]
+    return any(type(content) is Stale or unknown(content) for content in contents)

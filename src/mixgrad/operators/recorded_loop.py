@@ -18,9 +18,11 @@ from mixgrad.core.bind import Traced
 from mixgrad.core.naming import name_value
 from mixgrad.core.program import Program
 from mixgrad.modes.budget import budget_of
-from mixgrad.modes.mutable import Mutable, assignable
-from mixgrad.modes.trace import Staged, close
+from mixgrad.modes.mutable import Mutable, assignable, forget_twins
+from mixgrad.modes.trace import Staged, close, name_of
+from mixgrad.modes.twins import Stale
 from mixgrad.operators.branches import maybe, truth
+from mixgrad.operators.loop_arrays import LoopArrays, Place, zeros
 from mixgrad.operators.sequences import Sequence
 from mixgrad.operators.state import (
     Recording,
@@ -28,8 +30,8 @@ from mixgrad.operators.state import (
     Undefined,
     arrays_in,
     cast,
+    dependence,
     differs,
-    holders_of,
     is_number,
     is_weak,
     leaves_of,
@@ -39,6 +41,7 @@ from mixgrad.operators.state import (
 from mixgrad.rules.control import loop
 
 _STEP = "before the loop and after a step"
+_STEPS = "how often a loop has run"
 
 
 @dataclasses.dataclass
@@ -91,19 +94,15 @@ class RecordedLoop:
         self.values = list(state.get())
         self.names = [_Name(n, v, *leaves_of(v)) for n, v in zip(state.names[: state.changed], self.values)]
         leaves = [leaf for name in self.names for leaf in name.leaves]
-        # Arrays whose elements change, as a first guess those of the variables that may change; and places (variable,
-        # leaf) that hold another array after each step, with the array before the loop.
-        self.written: dict[int, Mutable] = {id(array): array for array in arrays_in(leaves)}
-        self.rebound: dict[tuple[int, int], Mutable] = {}
-        self.read_only: set[tuple[int, int]] = set()  # of those: where others may hold the same array
-        self.types: dict[tuple[int, int], tuple] = {}  # (variable, leaf): shape and dtype that the loop carries
+        self.arrays = LoopArrays(arrays_in(leaves), certain, dependence(_STEPS, state))
+        self.types: dict[Place, tuple] = {}  # shape and dtype that the loop carries
         for i, name in enumerate(self.names):
             for j, leaf in enumerate(name.leaves):
                 if is_number(leaf) and type(leaf) is not Mutable:
                     self.types[i, j] = type_of(leaf)
         # Those that are numbers of Python before the loop and after each step.
         self.weak = {(i, j) for i, j in self.types if is_weak(self.names[i].leaves[j])}
-        self.fresh: dict[tuple[int, int], tuple] = {}  # first assigned in the body
+        self.fresh: dict[Place, tuple] = {}  # first assigned in the body
 
     # Recording ------------------------------------------------------------------------------------------------------
 
@@ -127,39 +126,26 @@ class RecordedLoop:
             for j in range(len(leaves)):
                 if (i, j) in self.types:
                     shape, dtype = self.types[i, j]
-                    leaves[j] = recording.placeholder(_zeros(shape, dtype), (i, j) in self.weak, _text_name(name.name))
+                    leaves[j] = recording.placeholder(zeros(shape, dtype), (i, j) in self.weak, _text_name(name.name))
             values[i] = name.structure.unflatten(leaves)
-        contents = [
-            (array, recording.placeholder(array.content, name=self._name_of(array))) for array in self.written.values()
-        ]
-        known = {
-            (i, j): assignable(
-                recording.placeholder(array, name=_text_name(self.names[i].name)),
-                self._refusal((i, j) in self.read_only),
-            )
-            for (i, j), array in self.rebound.items()
-        }
-        self.fresh_arrays = {id(array) for array in known.values()}
+        contents, known = self.arrays.enter(recording, self._name_of)
         _replace(values, known)
         for (i, _), (shape, dtype) in self.fresh.items():
-            recording.placeholder(_zeros(shape, dtype), name=_text_name(self.names[i].name))
+            recording.placeholder(zeros(shape, dtype), name=_text_name(self.names[i].name))
         self.entered = [leaves_of(value)[0] for value in values]  # now: the block may change lists in place
         return values, contents, counter
 
-    def _name_of(self, array: Mutable) -> str:
-        """Return the variable that an array is in."""
-        found = [name.name for name in self.names for leaf in name.leaves if type(leaf) is Mutable]
-        bases = [leaf.base for name in self.names for leaf in name.leaves if type(leaf) is Mutable]
-        return next((_text_name(name) for name, base in zip(found, bases) if base is array.base), "")
-
-    def _refusal(self, shared: bool) -> str:
-        return shared_array("an array", self.state, "how often a loop has run") if shared else ""
+    def _name_of(self, array: Mutable, place: Place | None = None) -> str:
+        """Return what the program calls an array: the variable that it is in, or the name of its content."""
+        found = _text_name(self.names[place[0]].name) if place else ""
+        leaves = [(name.name, leaf) for name in self.names for leaf in name.leaves if type(leaf) is Mutable]
+        found = found or next((_text_name(name) for name, leaf in leaves if leaf.base is array.base), "")
+        return found or ("" if type(array.content) is Stale else name_of(array.content))
 
     def _record_body(self) -> tuple[Recording, list]:
         recording = Recording(self.state)
-        self.born = recording.born
-        self.aliased: set[tuple[int, int]] = set()
-        self.unchanged: set[tuple[int, int]] = set()
+        self.unchanged: set[Place] = set()
+        self.arrays.ends = {}
         values, contents, counter = self._enter(recording)
         self._item: Any = None
 
@@ -172,22 +158,21 @@ class RecordedLoop:
             return counter + 1
 
         certain = self.test is None and self.certain
-        with contextlib.nullcontext() if certain else maybe():
-            recording.run(body, values, contents, certain)
-        return recording, self._outputs(recording, contents, counter)
+        try:
+            with contextlib.nullcontext() if certain else maybe():
+                recording.run(body, values, contents, certain)
+            return recording, self._outputs(recording, counter)
+        finally:
+            forget_twins(self.arrays.born)
 
     # What the body has left -----------------------------------------------------------------------------------------
 
-    def _outputs(self, recording: Recording, contents: list, counter: Any) -> list:
+    def _outputs(self, recording: Recording, counter: Any) -> list:
         """Return the carried values after a step, in the order of the placeholders; or ask for another recording."""
         again = False
-        for key, (array, _) in recording.contents.items():
-            if key not in self.written:
-                self.written[key] = array
-                again = True
         outputs: list = [] if counter is None else [(recording.result, np.dtype(np.int64))]
-        self.recording, self.holders = recording, holders_of(recording.values)
-        fresh: dict[tuple[int, int], tuple] = {}
+        self.recording = recording
+        fresh: dict[Place, tuple] = {}
         late: list = []
         for i, name in enumerate(self.names):
             after = recording.values[i]
@@ -199,44 +184,22 @@ class RecordedLoop:
                 raise differs(self.state, name.name, name.value, after, _STEP)
             for j, (leaf, was) in enumerate(zip(leaves, self.entered[i])):
                 again |= self._leaf(i, j, name, leaf, was, outputs)
-        if not again and self.aliased != self.read_only:
-            self.read_only = self.aliased
-            again = True
+        again |= self.arrays.learn(recording)
         if again or fresh != self.fresh:
             self.fresh = fresh
-            self._drop_replaced_arrays(recording)
+            self.arrays.drop_replaced(recording)
             raise _Again
-        for array, content in contents:
-            end = recording.contents.get(id(array), (array, content))[1]
-            outputs.append((end, array.dtype))
-        for (i, j), array in self.rebound.items():
-            outputs.append((recording.content(leaves_of(recording.values[i])[0][j]), array.dtype))
-        return outputs + late
-
-    def _drop_replaced_arrays(self, recording: Recording) -> None:
-        """Carry what variables hold, not the arrays that they held before, of which nothing is left after a step."""
-        for array in self.rebound.values():
-            if id(array.base) in self.written:
-                if id(array.base) in recording.contents:
-                    raise StagingError(
-                        f"line {self.state.line}: an array is written to in this loop, and replaced by another one"
-                    )
-                del self.written[id(array.base)]
+        return outputs + list(self.arrays.outputs(recording)) + late
 
     def _leaf(self, i: int, j: int, name: _Name, leaf: Any, was: Any, outputs: list) -> bool:
         """Look at one leaf of a variable after a step; return whether to record again."""
         before = name.leaves[j]
         if type(before) is Mutable:
-            if leaf is was:
+            if leaf is was and (i, j) not in self.arrays.rebound:
                 return False
             if type(leaf) is not Mutable or leaf.shape != before.shape:
                 raise differs(self.state, name.name, before, leaf, _STEP)
-            own = leaf.born > self.born or id(leaf) in self.fresh_arrays
-            if before.base is not before or not own or self._shared(leaf):
-                self.aliased.add((i, j))
-            again = (i, j) not in self.rebound
-            self.rebound[i, j] = before
-            return again
+            return self.arrays.rebind((i, j), before, leaf)
         if (i, j) not in self.types:
             if leaf is was or (type(leaf) is type(was) and not is_number(leaf) and leaf == was):
                 return False
@@ -255,7 +218,7 @@ class RecordedLoop:
         if leaf is was:
             self.unchanged.add((i, j))
         self.types[i, j] = new_shape, new_dtype
-        outputs.append((self.recording.content(leaf), new_dtype))
+        outputs.append((self._content(i, j, leaf), new_dtype))
         return new_dtype != dtype or new_shape != shape
 
     def _new_variable(self, i: int, name: _Name, after: Any, fresh: dict, late: list) -> None:
@@ -268,11 +231,16 @@ class RecordedLoop:
         for j, leaf in enumerate(leaves):
             if is_number(leaf):
                 fresh[i, j] = type_of(leaf)
-                late.append((self.recording.content(leaf), type_of(leaf)[1]))
+                late.append((self._content(i, j, leaf), type_of(leaf)[1]))
 
-    def _shared(self, leaf: Mutable) -> bool:
-        """Whether an array is a view, or other variables hold it or a view of it after a step."""
-        return leaf.base is not leaf or self.holders[id(leaf)] > 1
+    def _content(self, i: int, j: int, leaf: Any) -> Any:
+        """Return the number that a place which held no assignable array holds after a step; note it if it holds one."""
+        content = self.recording.content(leaf)
+        if type(leaf) is Mutable:
+            self.arrays.ends[i, j] = leaf
+            if type(content) is Stale:
+                raise content.error()
+        return content
 
     # Binding --------------------------------------------------------------------------------------------------------
 
@@ -296,7 +264,7 @@ class RecordedLoop:
         for (i, j), (shape, dtype) in self.types.items():
             value = cast(self.names[i].leaves[j], dtype)
             inits.append(value if np.shape(value) == shape else np.broadcast_to(value, shape))
-        inits += [array.content for array in (*self.written.values(), *self.rebound.values())]
+        inits += self.arrays.inits()
         inits += [np.zeros(shape, dtype)[()] for shape, dtype in self.fresh.values()]
         return inits
 
@@ -311,34 +279,36 @@ class RecordedLoop:
                 go = more if go is True else np.logical_and(more, go)
             return truth(go) if isinstance(go, Traced) else np.bool_(bool(go))
 
-        with maybe():
-            recording.run(test, values, contents)
+        try:
+            with maybe():
+                recording.run(test, values, contents)
+        finally:
+            forget_twins(self.arrays.born)
         return recording.program([(recording.result, np.dtype(bool))], "test")
 
     def _restore(self, results: list, recording: Recording) -> None:
         """Give the variables and arrays their values after the loop."""
         for result, box in zip(results, recording.inputs):
-            if box.var.name:
-                name_value(result, box.var.name)
+            if box.symbol.name:
+                name_value(result, box.symbol.name)
         rest = iter(results if self.items is None else results[1:])
         values = list(self.values)
         carried = {place: next(rest) for place in self.types}
-        for array in self.written.values():
-            array.content = next(rest)
-        known = {place: assignable(next(rest), self._refusal(place in self.read_only)) for place in self.rebound}
+        self.arrays.leave(rest, recording)
         new = {place: next(rest) for place in self.fresh}
         for i, name in enumerate(self.names):
             if isinstance(name.value, Undefined):
                 values[i] = self._after(i, name, recording, new)
             else:
                 leaves = list(name.leaves)
-                for j, after in enumerate(leaves_of(recording.values[i])[0]):
+                for j in range(len(leaves)):
                     if (i, j) in carried and (i, j) not in self.unchanged:
-                        leaves[j] = self._put_back(carried[i, j], after)
+                        leaves[j] = self._put_back((i, j), carried[i, j], name.leaves[j])
                         if (i, j) in self.weak and type(leaves[j]) is Staged:
                             leaves[j].weak = True
                 values[i] = name.structure.unflatten(leaves)
-        _replace(values, known)
+        _replace(values, {place: self.arrays.made[place] for place in self.arrays.rebound})
+        self.arrays.relate()
         self.state.set(values)
 
     def _after(self, i: int, name: _Name, recording: Recording, new: dict) -> Any:
@@ -352,18 +322,18 @@ class RecordedLoop:
         if not (self.certain or name.name.startswith("_mg_")):
             return Undefined(name.name, f": the loop in line {self.state.line} assigns it, and may make no step")
         leaves, structure = leaves_of(after)
-        for j, leaf in enumerate(leaves):
+        for j in range(len(leaves)):
             if (i, j) in new:
-                leaves[j] = self._put_back(new[i, j], leaf)
+                leaves[j] = self._put_back((i, j), new[i, j])
         return structure.unflatten(leaves)
 
-    def _put_back(self, value: Any, like: Any) -> Any:
+    def _put_back(self, place: Place, value: Any, before: Any = None) -> Any:
         """Return a value of the loop as the body has left it: assignable if it was."""
-        return assignable(value, self._refusal(self._shared(like))) if type(like) is Mutable else value
-
-
-def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    return np.broadcast_to(np.zeros((), dtype), shape)
+        if place not in self.arrays.ends:
+            return value
+        shared = not self.certain and np.ndim(before) > 0
+        self.arrays.made[place] = assignable(value, shared_array("an array", self.state, _STEPS) if shared else "")
+        return self.arrays.made[place]
 
 
 def _text_name(name: str) -> str:

@@ -16,7 +16,7 @@ import optree
 from mixgrad._errors import StagingError
 from mixgrad.core.bind import Traced, captured_by
 from mixgrad.core.program import Program, Var
-from mixgrad.modes.mutable import Mutable, present_time, watched_writes
+from mixgrad.modes.mutable import Mutable, exchange, present_time, watched_writes
 from mixgrad.modes.trace import Staged, Staging, name_of
 
 FOREIGN = frozenset(
@@ -205,7 +205,7 @@ class Recording:
         with self.staging, watched_writes() as written, capture:
             try:
                 for array, content in contents:
-                    array.content = content
+                    exchange(array, content)
                 self.state.set(values)
                 self.result = body()
                 self.values = self.state.get()
@@ -218,7 +218,7 @@ class Recording:
                         del self.contents[key]
             finally:
                 for array, old in written.values():
-                    array.content = old
+                    exchange(array, old)
                 self.state.set(before)
             return self
 
@@ -277,12 +277,17 @@ def differs(state: State, name: str, one: Any, other: Any, where: str) -> Stagin
     )
 
 
+def dependence(what: str, state: State) -> str:
+    """Return what something depends on, with its line, for messages."""
+    return f"{what} (line {state.line})" if state.line else what
+
+
 def shared_array(name: str, state: State, what: str) -> str:
     """Return why an array must not be written to: which other array would change depends on the running program."""
-    place = f" (line {state.line})" if state.line else ""
     return (
         f"{name or 'an array'} cannot be written to here: whether it is a view of another array, or the same one, "
-        f"depends on {what}{place}, and that is only known when the program runs. Write to a copy: y = y.copy()."
+        f"depends on {dependence(what, state)}, and that is only known when the program runs. Write to a copy: "
+        "y = y.copy()."
     )
 
 

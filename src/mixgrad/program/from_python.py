@@ -6,18 +6,16 @@ Tracebacks and debuggers show the user's own lines. The new function shares glob
 from __future__ import annotations
 
 import ast
-import builtins
 import copy
 import functools
 import inspect
-import linecache
 import types
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mixgrad.program.reading import fence
+from mixgrad.program.reading.chains import shorten_chains
 from mixgrad.program.reading.control import ControlRewriter
 from mixgrad.program.reading.rewrite import OPERATORS, Rewriter
 
@@ -51,7 +49,7 @@ def rewrite(function: types.FunctionType, operators: Any, control: bool) -> type
     SourceError
         If the source has constructs that cannot be rewritten.
     """
-    code = _code(function.__code__, control, _Names(function))
+    code = _code(function.__code__, control, _names_of_numpy(function))
     if code is None:
         return None
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
@@ -63,35 +61,22 @@ def rewrite(function: types.FunctionType, operators: Any, control: bool) -> type
     return new
 
 
-class _Names:
-    """What the names in a function stand for; part of the key of the cache."""
+def _names_of_numpy(function: types.FunctionType) -> frozenset[str]:
+    """Return the names by which a function knows NumPy."""
+    code = function.__code__
+    own = code.co_varnames + code.co_cellvars
+    return frozenset(name for name in _all_names(code) if function.__globals__.get(name) is np and name not in own)
 
-    def __init__(self, function: types.FunctionType) -> None:
-        code = function.__code__
-        names = _all_names(code)
-        self.modules = frozenset(
-            name
-            for name in names
-            if function.__globals__.get(name) is np and name not in code.co_varnames + code.co_cellvars
-        )
-        self.shadowed = frozenset(name for name in names if name in function.__globals__ and hasattr(builtins, name))
 
-    def __hash__(self) -> int:
-        return hash((self.modules, self.shadowed))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Names) and (self.modules, self.shadowed) == (other.modules, other.shadowed)
-
-    def plain(self, function: ast.expr) -> bool:
-        """Whether an expression names a function of NumPy that needs no help with differentiated values."""
-        head = function
-        parts = []
-        while isinstance(head, ast.Attribute):
-            parts.append(head.attr)
-            head = head.value
-        if not parts or not isinstance(head, ast.Name) or head.id not in self.modules:
-            return False
-        return parts[0] not in CREATION and parts != ["at", "add"]
+def _is_plain(function: ast.expr, numpy: frozenset[str]) -> bool:
+    """Whether an expression names a function of NumPy that needs no help with differentiated values."""
+    parts = []
+    while isinstance(function, ast.Attribute):
+        parts.append(function.attr)
+        function = function.value
+    if not parts or not isinstance(function, ast.Name) or function.id not in numpy:
+        return False
+    return parts[0] not in CREATION and parts != ["at", "add"]
 
 
 def _all_names(code: types.CodeType) -> set[str]:
@@ -103,7 +88,7 @@ def _all_names(code: types.CodeType) -> set[str]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _code(code: types.CodeType, control: bool, names: _Names) -> types.CodeType | None:
+def _code(code: types.CodeType, control: bool, numpy: frozenset[str]) -> types.CodeType | None:
     node = definition(code)
     if node is None:
         return None
@@ -115,7 +100,7 @@ def _code(code: types.CodeType, control: bool, names: _Names) -> types.CodeType 
     node.name = _FUNCTION  # so that in the body its own name means what it has meant
     node.decorator_list, node.returns = [], None
     _forget_annotations_and_defaults(node.args)
-    rewriter = (ControlRewriter if control else Rewriter)(names.plain)
+    rewriter = (ControlRewriter if control else Rewriter)(lambda called: _is_plain(called, numpy))
     node = rewriter.function(node)
     free = [*code.co_freevars, OPERATORS]
     arguments = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
@@ -169,6 +154,7 @@ def _parse(text: str) -> Definitions | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return None
+    shorten_chains(tree)
     found: Definitions = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
@@ -187,13 +173,3 @@ def _covers(node: ast.AST, code: types.CodeType) -> bool:
     starts = [(line, column) for line, _, column, _ in places]
     ends = [(line, column) for _, line, _, column in places]
     return bool(starts) and min(starts) == first and max(ends) == last
-
-
-def source_line(code: types.CodeType, line: int) -> str:
-    """Return a line of the user's text."""
-    return linecache.getline(code.co_filename, line).strip()
-
-
-def is_function(value: Callable) -> bool:
-    """Whether something is a plain function of Python, which has a source."""
-    return type(value) is types.FunctionType

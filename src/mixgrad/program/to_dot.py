@@ -5,10 +5,11 @@ Importing this module gives programs the method `to_dot`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from mixgrad.core.program import Program
-from mixgrad.program.drawing.graph import LIMIT, Edge, Graph, Node, graph_of
+from mixgrad.program.drawing.graph import Edge, Graph, Node, graph_of
+from mixgrad.program.drawing.layout import Direction
 from mixgrad.program.drawing.sweeps import Sweep
 
 # Of all pictures of programs. The colours of the sweeps are Okabe and Ito's blue and vermillion.
@@ -18,26 +19,18 @@ BORDERS = {"input": "#8fb8d3", "equation": "#c3c8d0", "nested": "#9097a3", "cons
 SWEEPS = {"forward": "#0072b2", "reverse": "#c24e00"}
 
 
-def to_dot(
-    program: Program,
-    *args: Any,
-    sweep: Sweep | None = None,
-    tangents: Any = None,
-    cotangents: Any = None,
-    direction: Literal["down", "right"] = "down",
-    limit: int = LIMIT,
-) -> str:
-    """Return the computational graph of a program as DOT; parameters are those of `mixgrad.program.to_svg.to_svg`.
+def to_dot(program: Program, *args: Any, direction: Direction = "down", **options: Any) -> str:
+    """Return the computational graph of a program as DOT; parameters are those of `mixgrad.program.to_svg.show`.
 
     The programs inside the boxes of loops and branches are clusters.
     """
-    return dot_of(graph_of(program, args, sweep, tangents, cotangents, limit), direction)
+    return dot_of(graph_of(program, args, **options), direction)
 
 
 Program.to_dot = to_dot  # type: ignore[attr-defined]
 
 
-def dot_of(graph: Graph, direction: str) -> str:
+def dot_of(graph: Graph, direction: Direction) -> str:
     """Return a graph as DOT."""
     if direction not in ("down", "right"):
         raise ValueError(f"direction must be 'down' or 'right', got {direction!r}")

@@ -8,21 +8,19 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mixgrad._errors import DataError
 from mixgrad._files import replacing
 from mixgrad.core.program import Program
 from mixgrad.program.drawing.graph import LIMIT, Edge, Graph, Node, graph_of
-from mixgrad.program.drawing.layout import Layout, place
+from mixgrad.program.drawing.layout import Direction, Layout, place
 from mixgrad.program.drawing.sweeps import Sweep
 from mixgrad.program.to_dot import BORDERS, FILLS, INK, LINE, SOFT_INK, SWEEPS, dot_of
-
-Direction = Literal["down", "right"]
 
 _FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 _WIDE = 0.62  # of a character, as a part of the size of the font: the widest usual monospaced font, and some room
@@ -32,40 +30,9 @@ _LABEL, _SMALL = 13.0, 11.0
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def to_svg(
-    program: Program,
-    *args: Any,
-    sweep: Sweep | None = None,
-    tangents: Any = None,
-    cotangents: Any = None,
-    direction: Direction = "down",
-    limit: int = LIMIT,
-) -> str:
-    """Return the computational graph of a program as SVG.
-
-    Parameters
-    ----------
-    program : Program
-    *args : arrays, numbers or containers
-        Example arguments, those that the program was traced with or others of the same shapes: their values, and those
-        of all variables, stand on the nodes. Without them nodes show types.
-    sweep : {"forward", "reverse"} or None
-        Draw a sweep: the tangent or the adjoint of each variable, and on each edge between numbers the local partial
-        derivative (×) and the contribution to what it points to (+). A reverse sweep points backwards.
-    tangents, cotangents : container or None
-        What a forward sweep begins with, one for each input, and a reverse sweep, one for each output. None stands for
-        1 for the first and 0 for the others if all are numbers, and for ones otherwise.
-    direction : {"down", "right"}
-        Where the computation goes.
-    limit : int
-        The largest number of nodes that is drawn.
-
-    Returns
-    -------
-    str
-        Self-contained, the same for the same program and arguments.
-    """
-    return svg_of(graph_of(program, args, sweep, tangents, cotangents, limit), direction)
+def to_svg(program: Program, *args: Any, direction: Direction = "down", **options: Any) -> str:
+    """Return the computational graph of a program as SVG, self-contained; parameters are those of `show`."""
+    return svg_of(graph_of(program, args, **options), direction)
 
 
 @dataclass(frozen=True)
@@ -76,10 +43,12 @@ class Picture:
     ----------
     svg, dot : str
         The picture, and the same graph for Graphviz.
+    summary : str
+        What it shows, in a line.
     """
 
-    svg: str = field(repr=False)
-    dot: str = field(repr=False)
+    svg: str
+    dot: str
     summary: str
 
     def _repr_svg_(self) -> str:
@@ -109,7 +78,29 @@ def show(
     direction: Direction = "down",
     limit: int = LIMIT,
 ) -> Picture:
-    """Return a picture of the program, which notebooks draw; parameters are those of `to_svg`.
+    """Return a picture of the computational graph of a program, which notebooks draw.
+
+    Parameters
+    ----------
+    program : Program
+    *args : arrays, numbers or containers
+        Example arguments, those that the program was traced with or others of the same shapes: their values, and those
+        of all variables, stand on the nodes. Without them nodes show types.
+    sweep : {"forward", "reverse"} or None
+        Draw a sweep: the tangent or the adjoint of each variable, and on each edge between numbers the local partial
+        derivative (×) and the contribution to what it points to (+). A reverse sweep points backwards.
+    tangents, cotangents : container or None
+        What a forward sweep begins with, one for each input, and a reverse sweep, one for each output. None stands for
+        1 for the first and 0 for the others if all are numbers, and for ones otherwise.
+    direction : {"down", "right"}
+        Where the computation goes.
+    limit : int
+        The largest number of nodes that is drawn.
+
+    Returns
+    -------
+    Picture
+        The same for the same program and arguments.
 
     Examples
     --------
@@ -216,9 +207,9 @@ def _node_size(node: Node) -> tuple[float, float]:
 
 
 def _label_size(edge: Edge) -> tuple[float, float] | None:
-    if not (edge.partial or edge.flow):
-        return None
     lines = [text for text in (edge.partial, edge.flow) if text]
+    if not lines:
+        return None
     return max(_text_width(text, _SMALL) for text in lines) + 8.0, 14.0 * len(lines) + 2.0
 
 
@@ -284,10 +275,9 @@ def _edge_labels(graph: Graph, layout: Layout) -> list[str]:
             continue
         x, y = centre
         colour = SWEEPS[graph.sweep or "forward"]
-        lines = [(edge.partial, SOFT_INK, ""), (edge.flow, colour, "")]
-        lines = [line for line in lines if line[0]]
+        lines = [(text, c) for text, c in ((edge.partial, SOFT_INK), (edge.flow, colour)) if text]
         top = y - size[1] / 2 + 12.0
-        texts = [_text(x, top + 14.0 * i, text, _SMALL, c, "middle", w) for i, (text, c, w) in enumerate(lines)]
+        texts = [_text(x, top + 14.0 * i, text, _SMALL, c, "middle") for i, (text, c) in enumerate(lines)]
         back = _box(x, y, *size, 3.0, 'fill="#ffffff"')
         result.append(f"<g><title>{_escaped(edge.tooltip)}</title>{back}{''.join(texts)}</g>")
     return result

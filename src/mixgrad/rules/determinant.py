@@ -27,7 +27,7 @@ def _condition(a):
         return np.max(np.where(singular[..., -1] > 1e-100, singular[..., 0] / singular[..., -1], np.inf), initial=1.0)
 
 
-def _cofactor_value(a):
+def cofactors(a):
     """Return the cofactors of a matrix, the derivative of its determinant, whatever its rank.
 
     With A = U diag(s) V^H they are det(U) det(V^H) conj(U) diag(prod_{j != i} s_j) conj(V^H).
@@ -102,19 +102,20 @@ def _adjugate_jvp(a, a_dot):
     return (-1.0) ** (n - 1) * np.swapaxes(m_dot, -1, -2)
 
 
+_REGULAR = (Sample(((3, 3),), make=conditioned), Sample(((2, 2, 2),), make=conditioned))
+_SINGULAR = (
+    Sample((np.array([[1.0, 2.0], [2.0, 4.0]]),)),
+    Sample((np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),)),
+)
+
 cofactor = general(
     "cofactor",
-    _cofactor_value,
+    cofactors,
     _cofactor_jvp,
     lambda args, batched: cofactor(args[0]),
     lambda a: a.shape,
     expand=lambda a: det(a)[..., None, None] * np.swapaxes(inv(a), -1, -2) if _is_regular(a) else _leverrier(a)[0],
-    samples=(
-        Sample(((3, 3),), make=conditioned),
-        Sample(((2, 2, 2),), make=conditioned),
-        Sample((np.array([[1.0, 2.0], [2.0, 4.0]]),)),
-        Sample((np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),)),
-    ),
+    samples=(*_REGULAR, *_SINGULAR),
 )
 
 det = general(
@@ -125,13 +126,7 @@ det = general(
     lambda a: a.shape[:-2],
     expand=lambda a: None if _is_regular(a) else _leverrier(a)[1],
     series=lambda out, a: series.linear_ode(None, _rate(a), None, out),
-    samples=(
-        Sample(((3, 3),), make=conditioned),
-        Sample(((2, 2, 2),), make=conditioned),
-        Sample((np.array([[1.0, 2.0], [2.0, 4.0]]),)),
-        Sample((np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),)),
-        Sample((np.zeros((3, 3)),)),
-    ),
+    samples=(*_REGULAR, *_SINGULAR, Sample((np.zeros((3, 3)),))),
 )
 
 
@@ -151,7 +146,7 @@ slogdet = general(
     dtype=lambda a: (a.dtype, np.finfo(a.dtype).dtype),
     multiple=True,
     series=_slogdet_series,
-    samples=(Sample(((3, 3),), make=conditioned), Sample(((2, 2, 2),), make=conditioned)),
+    samples=_REGULAR,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -38,6 +39,12 @@ def _sum_transpose(out_bar, args, i, *, axis, keepdims):
     return spread(restore(out_bar, args[0], axis, keepdims) if out_bar.ndim else out_bar, shape)
 
 
+@functools.cache
+def _dtype_of_sum(dtype):
+    """Return the dtype in which NumPy adds up: small integers and truth values become 64-bit integers."""
+    return np.add.reduce(np.zeros(0, dtype)).dtype
+
+
 SAMPLES = (
     Sample(((2, 3),), {"axis": (0, 1), "keepdims": False}),
     Sample(((2, 3),), {"axis": (1,), "keepdims": False}),
@@ -53,6 +60,7 @@ sum_ = linear(
     _sum_transpose,
     lambda args, batched, *, axis, keepdims: sum_(args[0], axis=_inner(axis), keepdims=keepdims),
     reduced_shape,
+    dtype=lambda x, *, axis, keepdims: _dtype_of_sum(x.dtype),
     samples=SAMPLES,
 )
 

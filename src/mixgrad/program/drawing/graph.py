@@ -12,7 +12,7 @@ import numpy as np
 
 from mixgrad._errors import ProgramError
 from mixgrad.core.program import Equation, Program, Var
-from mixgrad.program.drawing.sweeps import Numbers, Sweep, inputs_of, numbers_of, varies
+from mixgrad.program.drawing.sweeps import Numbers, Sweep, inputs_of, numbers_of
 from mixgrad.program.names import name_of_function, names_of
 from mixgrad.program.to_text import type_text
 from mixgrad.rules.index import SLOT, Form
@@ -88,9 +88,14 @@ class Graph:
 
 
 def graph_of(
-    program: Program, args: Sequence[Any], sweep: Sweep | None, tangents: Any, cotangents: Any, limit: int
+    program: Program,
+    args: Sequence[Any],
+    sweep: Sweep | None = None,
+    tangents: Any = None,
+    cotangents: Any = None,
+    limit: int = LIMIT,
 ) -> Graph:
-    """Return the graph of a program, with numbers if there are arguments; parameters as in `to_svg`."""
+    """Return the graph of a program, with numbers if there are arguments; parameters as in `show`."""
     if sweep not in (None, "forward", "reverse"):
         raise ValueError(f"sweep must be None, 'forward' or 'reverse', got {sweep!r}")
     for seeds, name, needed in ((tangents, "tangents", "forward"), (cotangents, "cotangents", "reverse")):
@@ -184,11 +189,8 @@ def _edge(source: int, target: int, number: int, equation: Equation, var: Var, n
         lines.append(f"∂{names[id(equation.outs[0])]}/∂{names[id(var)]} = {_full(partial)}")
     if flow is not None:
         lines.append(f"contribution: {_full(flow)}")
-    number_flows = flow is not None and np.shape(flow) == () and varies(var) and partial is not None
-    texts = (
-        f"× {brief(partial)}" if flow is not None and partial is not None else "",
-        _signed(flow) if number_flows else "",
-    )
+    numeric = flow is not None and partial is not None
+    texts = (f"× {brief(partial)}", _signed(flow)) if numeric else ("", "")
     return Edge(source, target, *texts, flow is not None, "\n".join(lines))
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from mixgrad.program.drawing.coordinates import coordinates, ends_of
 from mixgrad.program.drawing.layers import Layers, Size, layers_of, reduce_crossings
 
 Point = tuple[float, float]
+Direction = Literal["down", "right"]
 
 _TRACK = 6.0  # between edges that go round the graph
 _PORT = 20.0  # between edges at the border of a box
@@ -47,7 +49,7 @@ def place(
     sizes: Sequence[Size],
     edges: Sequence[tuple[int, int]],
     labels: Sequence[Size | None],
-    direction: str = "down",
+    direction: Direction = "down",
     gap: float = 30.0,
 ) -> Layout:
     """Place the nodes and edges of an acyclic graph.

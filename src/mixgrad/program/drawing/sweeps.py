@@ -66,7 +66,7 @@ def numbers_of(program: Program, args: Sequence[Any], sweep: Sweep | None = None
         if sweep == "forward":
             _forward(everything, numbers, seeds)
         elif sweep == "reverse":
-            _reverse(program, numbers, seeds)
+            _reverse(everything, program.outputs, numbers, seeds)
         if sweep:
             _local_partials(program, numbers)
     return numbers
@@ -130,7 +130,8 @@ def _forward(everything: Program, numbers: Numbers, given: Any) -> None:
     values, tangents = numbers.values, numbers.derivatives
     seeds = _seeds(list(everything.inputs), values, given, "tangent", "input")
     with DualTrace() as trace:
-        boxes = [_dual(trace, values[id(var)], seeds.get(id(var))) for var in everything.inputs]
+        inputs = [(values[id(var)], seeds.get(id(var))) for var in everything.inputs]
+        boxes = [value if seed is None else Dual(trace, value, seed) for value, seed in inputs]
         for var, value in zip(everything.outputs, interpret(everything, *boxes)):
             if varies(var):
                 tangent = trace.unpack(value)[1]
@@ -140,10 +141,6 @@ def _forward(everything: Program, numbers: Numbers, given: Any) -> None:
             flow = _push(equation, values, var, tangents[id(var)])
             if flow is not None:
                 numbers.flows[number, id(var)] = flow
-
-
-def _dual(trace: DualTrace, value: Any, tangent: Any) -> Any:
-    return value if tangent is None else Dual(trace, value, tangent)
 
 
 def _push(equation: Equation, values: dict[int, Any], var: Var, tangent: Any) -> Any:
@@ -169,22 +166,19 @@ def _local_partials(program: Program, numbers: Numbers) -> None:
 # Reverse --------------------------------------------------------------------------------------------------------------
 
 
-def _reverse(program: Program, numbers: Numbers, given: Any) -> None:
-    outputs = [output for output in program.outputs if isinstance(output, Var)]
-    distinct = list({id(var): var for var in outputs}.values())
+def _reverse(everything: Program, results: tuple, numbers: Numbers, given: Any) -> None:
+    distinct = list({id(var): var for var in results if isinstance(var, Var)}.values())
     adjoints = _seeds(distinct, numbers.values, given, "cotangent", "output")
-    for number in reversed(range(len(program.equations))):
-        equation = program.equations[number]
+    for number, equation in reversed(list(enumerate(everything.equations))):
         bars = [adjoints.get(id(out)) for out in equation.outs]
         if all(bar is None for bar in bars):
             continue
         for var, flow in _pull(equation, numbers.values, bars):
             numbers.flows[number, id(var)] = flow
             adjoints[id(var)] = adjoints[id(var)] + flow if id(var) in adjoints else flow
-    for var in (*program.inputs, *(out for equation in program.equations for out in equation.outs)):
-        if varies(var):
-            zero = np.zeros_like(numbers.values[id(var)])
-            numbers.derivatives[id(var)] = adjoints.get(id(var), zero)
+    for var in filter(varies, everything.outputs):
+        zero = np.zeros_like(numbers.values[id(var)])
+        numbers.derivatives[id(var)] = adjoints.get(id(var), zero)
 
 
 def _pull(equation: Equation, values: dict[int, Any], bars: list) -> list[tuple[Var, Any]]:

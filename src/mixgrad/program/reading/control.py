@@ -145,20 +145,37 @@ class ControlRewriter(Rewriter):
         """Make ``a if c else b`` a call of `either`."""
         if _assigns(node):
             return self.generic_visit(node)
+        changed = self._changed(node)
         self.generic_visit(node)
-        return operate("either", node.test, _lazy(node.body), _lazy(node.orelse))
+        then, orelse = (self._watched(_lazy(part), changed) for part in (node.body, node.orelse))
+        return operate("either", node.test, then, orelse)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         """Make ``a and b`` a call of `and_`; what stands on the right is evaluated only if it counts."""
         if _assigns(node):
             return self.generic_visit(node)
+        changed = self._changed(node)
         self.generic_visit(node)
         name = "and_" if isinstance(node.op, ast.And) else "or_"
         result = node.values[-1]
         for value in reversed(node.values[:-1]):
             simple = not any(isinstance(part, _LAZY) for part in ast.walk(result))
-            result = operate(name, value, _lazy(result), ast.Constant(simple))
+            result = operate(name, value, self._watched(_lazy(result), changed), ast.Constant(simple))
         return result
+
+    def _changed(self, node: ast.expr) -> list[str]:
+        """Return the variables that functions called in an expression may assign."""
+        names = [name for name in writes([node], self.scope) if "." not in name]
+        self.shared |= dict.fromkeys(names)
+        return names
+
+    def _watched(self, block: ast.expr, names: list[str]) -> ast.expr:
+        """Return a lazy expression that may not assign variables if the running program may skip it."""
+        if not names:
+            return block
+        values = ast.Tuple([_name(name) for name in names], ast.Load())
+        text = ast.Tuple([ast.Constant(name) for name in names], ast.Load())
+        return operate("Watched", block, ast.copy_location(_lazy(values), block), text)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         """Make ``not a`` a call of `not_`."""
@@ -248,7 +265,8 @@ def _name(name: str) -> ast.Name:
 
 def _lazy(expression: ast.expr) -> ast.expr:
     nothing = ast.arguments([], [], None, [], [], None, [])
-    return ast.copy_location(ast.Lambda(nothing, expression), expression)
+    new = ast.Lambda(nothing, expression)
+    return ast.copy_location(new, expression) if hasattr(expression, "lineno") else new
 
 
 def _assigns(node: ast.AST) -> bool:

@@ -21,6 +21,8 @@ _MAKE_OR_WRITE = frozenset((
 _CONVERT = frozenset(["isinstance", "map", "filter", "reduce"])
 _KNOWN_ATTRIBUTES = frozenset().union(*map(dir, (np, np.linalg, np.ndarray, Box, list, dict)))
 _STORES = frozenset(["STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"])
+_DATA = frozenset([int, float, complex, bool, str, np.ndarray, np.float64, np.float32, np.int64])
+"""Types of values of which it does not matter which one a name has."""
 _MISSING = object()
 
 
@@ -34,7 +36,11 @@ class _Verdict:
 
     def holds(self, function: types.FunctionType) -> bool:
         """Whether the names still mean the same."""
-        return all(_lookup(function, name) is value for name, value in self.names)
+        for name, value in self.names:
+            found = _lookup(function, name)
+            if found is not value and not (type(found) is type(value) and type(value) in _DATA):
+                return False
+        return True
 
 
 _verdicts: dict[types.CodeType, _Verdict] = {}
@@ -51,7 +57,7 @@ def needs_rewriting(function: Callable, foreign: Callable[[types.FunctionType], 
     foreign : callable
         Says of a function whether it is always called as it is.
     """
-    return _needs(function, foreign, [])
+    return _needs(function, foreign, ())
 
 
 def remember_need(function: Callable) -> bool:
@@ -65,24 +71,28 @@ def remember_need(function: Callable) -> bool:
     return True
 
 
-def _needs(function: Any, foreign: Callable, seen: list) -> bool:
+def _needs(function: Any, foreign: Callable, callers: tuple) -> bool:
     while isinstance(function, (functools.partial, types.MethodType)):
         function = function.func if isinstance(function, functools.partial) else function.__func__
     if not isinstance(function, types.FunctionType):
         method = getattr(type(function), "__call__", None)  # noqa: B004
         return type(method) is types.FunctionType and not foreign(method)
-    if foreign(function) or any(function is other for other in seen):
-        return False
     verdict = _verdicts.get(function.__code__)
     if verdict is None or not (verdict.needed or verdict.holds(function)):
         if len(_verdicts) > 10_000:
             _verdicts.clear()
         verdict = _verdicts[function.__code__] = _judge(function, foreign)
-    return verdict.needed or any(_needs(callee, foreign, [*seen, function]) for callee in verdict.functions)
+    if not verdict.functions or verdict.needed:
+        return verdict.needed
+    callers = (*callers, function)
+    return any(_needs(callee, foreign, callers) for callee in verdict.functions if callee not in callers)
 
 
 def _judge(function: types.FunctionType, foreign: Callable) -> _Verdict:
     verdict = _Verdict()
+    if foreign(function):
+        verdict.names.append(("__name__", _lookup(function, "__name__")))
+        return verdict
     objects, attributes = [], set()
     owner: Any = _MISSING  # the module that an attribute belongs to
     for instruction in _instructions(function.__code__):
@@ -121,7 +131,7 @@ def _judge_value(value: Any, verdict: _Verdict, foreign: Callable) -> None:
     elif isinstance(value, type):
         verdict.needed |= value.__module__ != "builtins" and not _is_foreign_module(value.__module__, foreign)
     elif callable(value) and not isinstance(value, np.ufunc):
-        verdict.needed |= _needs(value, foreign, [])
+        verdict.needed |= _needs(value, foreign, ())
 
 
 def _judge_attribute(attribute: str, objects: list, verdict: _Verdict) -> None:

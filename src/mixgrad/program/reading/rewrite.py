@@ -175,15 +175,16 @@ class Rewriter(ast.NodeTransformer):
             read = ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
             new = ast.Assign([target], operate("in_place", symbol, read, value))
             return [*before, ast.copy_location(new, node)]
+        moving = any(isinstance(part, (ast.Call, ast.NamedExpr)) for part in ast.walk(node.value))
         target.value = self.once(target.value, before)
-        target.slice = self.once(_index(target.slice), before)
+        target.slice = self.once(_index(target.slice), before, moving)
         read = operate("get_item", target.value, target.slice)
         return [*before, self.set_item(target, operate("in_place", symbol, self.visit(read), value))]
 
-    def once(self, expression: ast.expr, before: list[ast.stmt]) -> ast.expr:
-        """Return a name for an expression that is to be evaluated only once."""
+    def once(self, expression: ast.expr, before: list[ast.stmt], moving: bool = False) -> ast.expr:
+        """Return a name for an expression that is to be evaluated once; `moving`: variables may change till its use."""
         simple = expression.value if isinstance(expression, ast.Attribute) else expression
-        if _is_fixed(expression) or isinstance(simple, ast.Name):
+        if _is_fixed(expression) or (isinstance(simple, ast.Name) and not moving):
             return expression
         name = self.fresh("part")
         before.append(ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], self.visit(expression)), expression))

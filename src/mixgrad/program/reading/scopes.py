@@ -57,11 +57,11 @@ def writes(nodes: Iterable[ast.AST], scope: Scope) -> list[str]:
 
     Attributes of variables count, as ``self.total``, and so do arrays of which an element is assigned.
     """
-    nodes = list(nodes)
-    found = {name: None for name in _bound(nodes) if name in scope.local or name in scope.outer}
+    nodes, known = list(nodes), {*scope.local, *scope.outer}
+    found = {name: None for name in _bound(nodes) if name in known}
     for node in (part for top in nodes for part in ast.walk(top)):
         if isinstance(node, ast.Name) and node.id in scope.writers:
-            found |= dict.fromkeys(sorted(scope.writers[node.id] & (scope.local | set(scope.outer))))
+            found |= dict.fromkeys(sorted(scope.writers[node.id] & known))
     for node in _inside(nodes):
         targets: list = []
         if isinstance(node, (ast.Assign, ast.Delete)):
@@ -70,7 +70,7 @@ def writes(nodes: Iterable[ast.AST], scope: Scope) -> list[str]:
             targets = [node.target]
         for target in _flat(targets):
             base = _base(target)
-            if base is not None and base.partition(".")[0] in scope.local | set(scope.outer):
+            if base is not None and base.partition(".")[0] in known:
                 found[base] = None
     return list(found)
 
@@ -125,10 +125,7 @@ def _inside(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
         elif isinstance(node, ast.ClassDef):
             yield from _inside([*node.decorator_list, *node.bases])
         elif isinstance(node, _COMPREHENSIONS):
-            yield from (part for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
-            for part in ast.walk(node):
-                if isinstance(part, ast.NamedExpr):
-                    yield part.target
+            yield from (part.target for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
         else:
             yield from _inside(ast.iter_child_nodes(node))
 

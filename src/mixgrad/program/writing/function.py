@@ -22,9 +22,8 @@ def _helpers() -> dict[str, str]:
     """Return the text of every function that can come along, by its name."""
     from mixgrad.program.writing import helpers
 
-    source = inspect.getsource(helpers)
-    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
-    return {node.name: ast.get_source_segment(source, node) or "" for node in functions}
+    functions = [value for value in vars(helpers).values() if inspect.isfunction(value)]
+    return {f.__name__: inspect.getsource(f).rstrip() for f in functions if f.__module__.startswith("mixgrad.")}
 
 
 SCIPY = ("solve_triangular", "special")

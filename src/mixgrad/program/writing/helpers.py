@@ -1,11 +1,14 @@
 """Functions that a written module brings along where NumPy has no short form: each gives the bits of the row it is for.
 
-They are copied into the module as text, so they use NumPy, SciPy and each other only.
+They are copied into the module as text, so they use NumPy, SciPy and each other only. Where a row computes with such a
+function itself, it is that one.
 """
 
 import numpy as np
 from scipy import special
 from scipy.linalg import solve_triangular
+
+from mixgrad.rules.determinant import cofactors as cofactors
 
 
 def strong_product(a, b):
@@ -68,16 +71,6 @@ def solve_stack(a, b, lower, unit_diagonal=False):
         for m, v in zip(matrices, sides)
     ]
     return np.array(parts).reshape(*stack, *b.shape[-2:])
-
-
-def cofactor(a):
-    """Return the cofactors of a matrix, the derivative of its determinant, whatever its rank."""
-    n = a.shape[-1]
-    u, s, vh = np.linalg.svd(a)
-    others = np.where(np.eye(n, dtype=bool), 1.0, s[..., None, :]).prod(-1)
-    sign = np.linalg.det(u) * np.linalg.det(vh)
-    product = (np.conjugate(u) * others[..., None, :]) @ np.conjugate(vh)
-    return (np.asarray(sign)[..., None, None] * product).astype(a.dtype)
 
 
 def well_defined(x, pairs, what):

@@ -33,7 +33,7 @@ def _pinv(row: Spelled) -> Expression:
 SPELLINGS: dict[str, Callable[[Spelled], Expression]] = {
     **{name: _function(name) for name in ("solve", "inv", "cholesky", "det", "slogdet", "svdvals")},
     "solve_triangular": _solve_triangular,
-    "cofactor": lambda row: call(row.around.helper("cofactor"), row[0]),
+    "cofactor": lambda row: call(row.around.helper("cofactors"), row[0]),
     "eigh": _of_triangle("eigh"),
     "eigvalsh": _of_triangle("eigvalsh"),
     "svd": lambda row: call("np.linalg.svd", row[0], full_matrices=False),

@@ -1,0 +1,266 @@
+"""A tree of loops as LLVM IR: one function, the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from llvmlite import ir
+
+from mixgrad.compile.fusion import Fusion, Loop, everything, paths
+from mixgrad.compile.memory import POINTER
+from mixgrad.compile.planning import Plan
+from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, cast, constant, splat
+from mixgrad.compile.sums import Sums
+from mixgrad.compile.tensor import Buffer, Region, Statement, reads, written
+from mixgrad.compile.vecmath.arithmetic import declared
+
+TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
+FIRST_ROOM = 32  # slices of what a `while` stacks
+MOST_IN_STEPS_TOGETHER = 8  # statements in a loop of which several steps are done together
+
+
+class Kernel(Sums):
+    """Writes the kernel of a tree of loops into a module.
+
+    Its `function` returns 0, or 1 if an index was out of bounds or, with `refuse_nan`, a result is a nan.
+    """
+
+    def __init__(self, module: ir.Module, fusion: Fusion, name: str, width: int, refuse_nan: bool = False) -> None:
+        super().__init__(module, name, width, Plan(fusion))
+        start = self.b.block
+        self.count = constant(INT64, 0)
+        self.failed = self.entry.alloca(INT32)
+        self.entry.store(constant(INT32, 0), self.failed)
+        self._emit_tree(fusion)
+        if refuse_nan:
+            self._refuse_nan(fusion)
+        self._free()
+        self.b.ret(self.b.load(self.failed))
+        self.entry.branch(start)
+
+    def _refuse_nan(self, fusion: Fusion) -> None:
+        """Return 1 if there is a nan in an output."""
+        outputs = {
+            id(buffer): buffer for s, _ in everything(fusion) for buffer in written(s) if buffer.role == "output"
+        }
+        for buffer in outputs.values():
+            if buffer.dtype.kind == "f" and buffer.size:
+                with self.range(0, buffer.size, 1) as i:
+                    number = self.load_at(self.pointer(buffer), i)
+                    found = self.b.zext(self.b.fcmp_unordered("uno", number, number), INT32)
+                    self.b.store(self.b.or_(self.b.load(self.failed), found), self.failed)
+
+    # Loops and branches of the program -----------------------------------------------------------------------------
+
+    def _emit_tree(self, fusion: Fusion) -> None:
+        rows = fusion.rows
+        tile = TILE if rows is not None and rows.length >= LONG else SMALL_TILE
+        outer = getattr(self, "rows", None), getattr(self, "tile", SMALL_TILE)
+        self.rows, self.tile = rows, tile
+        self._emit(fusion.body)
+        self.rows, self.tile = outer
+
+    def _emit_region(self, region: Region) -> None:
+        if region.test is None and region.counter is not None:
+            length = region.counter.length
+            last: int | ir.Value = length if region.steps is None else self.load(region.steps, [])
+            if length:
+                with self.range(0, last, 1) as i:
+                    backwards = self.b.sub(
+                        constant(INT64, length) if region.steps is None else last, constant(INT64, 1)
+                    )
+                    self.at[region.counter.root()] = self.b.sub(backwards, i) if region.reverse else i
+                    self._emit_tree(region.fused[0])
+                    self._hand_on(region)
+        elif region.test is not None:
+            self._emit_while(region)
+        else:
+            with self.b.if_else(self._truth(region)) as (yes, no):
+                with yes:
+                    self._emit_tree(region.fused[1])
+                with no:
+                    self._emit_tree(region.fused[0])
+
+    def _emit_while(self, region: Region) -> None:
+        head, body, after = (self.function.append_basic_block(name) for name in ("while", "step", "done"))
+        if region.steps is not None:
+            self.store(region.steps, [], constant(INT64, 0))
+        self.b.branch(head)
+        self.b.position_at_end(head)
+        self._emit_tree(region.fused[0])
+        fine = self.b.icmp_unsigned("==", self.b.load(self.failed), constant(INT32, 0))
+        self.b.cbranch(self.b.and_(self._truth(region), fine), body, after)
+        self.b.position_at_end(body)
+        if region.counter is not None and region.steps is not None:
+            step = self.load(region.steps, [])
+            self.at[region.counter.root()] = step
+            for buffer in region.results:
+                if buffer.role == "growing":
+                    self._grow(buffer, step)
+        self._emit_tree(region.fused[1])
+        self._hand_on(region)
+        if region.steps is not None:
+            self.store(region.steps, [], self.b.add(step, constant(INT64, 1)))
+        self.b.branch(head)
+        self.b.position_at_end(after)
+
+    def _grow(self, buffer: Buffer, step: ir.Value) -> None:
+        """Make room for one more slice; twice the room if there is none."""
+        slot, room = self.growing_slot(buffer)
+        old = self.b.load(room)
+        with self.b.if_then(self.b.icmp_signed("==", step, old), likely=False):
+            new = self.b.add(self.b.mul(old, constant(INT64, 2)), constant(INT64, FIRST_ROOM))
+            slice_size = buffer.dtype.itemsize * int(np.prod(buffer.shape[1:], dtype=np.int64))
+            signature = ir.FunctionType(POINTER, [POINTER, INT64])
+            realloc = declared(self.module, "PyMem_RawRealloc", signature)
+            memory = self.b.call(realloc, [self.b.load(slot), self.b.mul(new, constant(INT64, max(slice_size, 1)))])
+            with self.b.if_then(self.b.icmp_unsigned("==", memory, ir.Constant(POINTER, None)), likely=False):
+                self.b.ret(constant(INT32, 1))
+            self.b.store(memory, slot)
+            self.b.store(new, room)
+
+    def _free(self) -> None:
+        free = ir.FunctionType(ir.VoidType(), [POINTER])
+        for slot, _ in self.growing.values():
+            self.b.call(declared(self.module, "PyMem_RawFree", free), [self.b.load(slot)])
+
+    def _truth(self, region: Region) -> ir.Value:
+        assert region.truth is not None
+        return self.load(region.truth, [])
+
+    def _hand_on(self, region: Region) -> None:
+        """Let what a step has computed be the present values; numbers all at once, arrays one after the other."""
+        numbers = [(old, self.load(new, [])) for old, new in region.carried if not old.shape]
+        for old, value in numbers:
+            self.store(old, [], value)
+        for old, new in region.carried:
+            if old.shape:
+                with self.range(0, old.size, 1) if old.size else contextlib.nullcontext() as i:
+                    if i is not None:
+                        value = self.load_at(self.pointer(new), i)
+                        self.b.store(value, self.b.gep(self.pointer(old), [i]))
+
+    # Loops ---------------------------------------------------------------------------------------------------------
+
+    def _emit(self, body: Sequence[Loop | Statement]) -> None:
+        for node in body:
+            if isinstance(node, Statement):
+                self._each_copy(self._emit_statement, node)
+            else:
+                self._emit_loop(node)
+
+    def _emit_loop(self, loop: Loop) -> None:
+        for statement in self.plan.starts.get(loop, ()):
+            self._each_copy(self.fill, statement)
+        chains = self.plan.chains.get(loop, ())
+        for statement in chains:
+            self._each_copy(self.begin, statement)
+        axis, part = loop.key
+        if part == "tile":
+            self._emit_tiles(loop)
+        elif part == "lane":
+            self._emit_lanes(loop)
+        elif axis.length:
+            self._emit_steps(loop)
+        for statement in chains:
+            self._each_copy(self.finish, statement)
+
+    def _emit_steps(self, loop: Loop) -> None:
+        """Emit a loop over an axis, several steps at a time if its sums can share what they read then."""
+        axis = loop.key[0]
+        together = 1 if self.copies else self._steps_together(loop)
+        whole = axis.length // together * together
+        for start, stop, step in ((0, whole, together), (whole, axis.length, 1)):
+            if start < stop:
+                with self.range(start, stop, step) as i:
+                    if step > 1:
+                        self.copies = axis, [self.b.add(i, constant(INT64, k)) if k else i for k in range(step)]
+                    self.at[axis] = i
+                    self._emit(loop.body)
+                    del self.at[axis]
+                    if step > 1:
+                        self.copies = None
+
+    def _steps_together(self, loop: Loop) -> int:
+        axis, inside = loop.key[0], list(paths(loop.body))
+        sums = [s for s, path in inside if s.reduction == "sum" and path and sum(1 for _ in reads(s)) > 1]
+        sums = [s for s in sums if all(own.root() is not axis for own in s.reduced)]
+        if not sums or len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None:
+            return 1
+        return next((n for n in (4, 5, 3, 2) if axis.length % n == 0), 4 if axis.length > 8 else 1)
+
+    def _each_copy(self, emit: Callable[[Statement], None], statement: Statement) -> None:
+        """Do something for each of the steps that are done together."""
+        if self.copies is None:
+            emit(statement)
+            return
+        axis, places = self.copies
+        for self.copy, self.at[axis] in enumerate(places):
+            emit(statement)
+        self.copy, self.at[axis] = 0, places[0]
+
+    def _emit_tiles(self, loop: Loop) -> None:
+        axis = loop.key[0]
+        with self.range(0, axis.length, self.tile) as base:
+            self.count = constant(INT64, self.tile)
+            if axis.length % self.tile:
+                rest = self.b.sub(constant(INT64, axis.length), base)
+                self.count = self.b.select(self.b.icmp_signed("<", rest, self.count), rest, self.count)
+            self.at[axis, "tile"] = base
+            self._emit(loop.body)
+            del self.at[axis, "tile"]
+
+    def _emit_lanes(self, loop: Loop) -> None:
+        axis = loop.key[0]
+        whole = self.count
+        if axis.length % self.width:
+            whole = self.b.and_(whole, constant(INT64, -self.width))
+        for start, stop, lanes in ((constant(INT64, 0), whole, self.width), (whole, self.count, 1)):
+            if lanes in self.modes():
+                self.lanes = lanes
+                with self.range(start, stop, lanes) as lane:
+                    self.lane = lane
+                    self.at[axis] = self.b.add(self.at[axis, "tile"], lane)
+                    self._emit(loop.body)
+                    del self.at[axis]
+                self.lane, self.lanes = None, 1
+
+    # Statements ----------------------------------------------------------------------------------------------------
+
+    def _emit_statement(self, statement: Statement) -> None:
+        if isinstance(statement, Region):
+            self._emit_region(statement)
+            return
+        value = self.evaluate(statement.expression)
+        if not statement.reduction:
+            if statement.adds:
+                self._add_to(statement, value)
+            else:
+                self.store(statement.out, statement.index, value)
+            return
+        if statement.reduction == "count":
+            value = cast(self.b, value, np.dtype(bool), statement.out.dtype)
+        if statement in self.plan.direct:
+            lane_is_summed = any(axis.root() is self.rows for axis in statement.reduced)
+            if lane_is_summed and isinstance(value.type, ir.VectorType):
+                value = self.horizontal(statement, value)
+            self.accumulate(statement, value, fresh=statement in self.plan.in_register or not statement.reduced)
+            return
+        register = self.partial(statement, self.lanes)
+        if isinstance(register.type.pointee, ir.VectorType):
+            value = splat(self.b, value, register.type.pointee.count)
+        self.b.store(self.combine(statement, self.b.load(register), value), register)
+
+    def _add_to(self, statement: Statement, value: ir.Value) -> None:
+        """Add to elements that may be the same for several lanes: one lane after the other."""
+        add = lambda x, y: SPELLINGS["add"](self.b, statement.out.dtype, x, y)
+        if self.lanes == 1 or not any(axis.root() is self.rows for axis in statement.axes):
+            self.store(statement.out, statement.index, add(self.load(statement.out, statement.index), value))
+            return
+        for pointer, part in self.each_lane(statement.out, statement.index, value):
+            self.b.store(
+                self.to_memory(add(self.from_memory(self.b.load(pointer), statement.out), part), statement.out),
+                pointer,
+            )

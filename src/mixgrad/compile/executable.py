@@ -1,0 +1,200 @@
+"""A program as something that runs: kernels of machine code and, between them, what only NumPy can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from mixgrad.compile.call import Argument, add_entry, conform, entry_point
+from mixgrad.compile.emission import Kernel
+from mixgrad.compile.fusion import fused
+from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm
+from mixgrad.compile.machine import Code, compile_module
+from mixgrad.compile.tensor import settle_updates
+from mixgrad.compile.zeros import plain_products
+from mixgrad.core.interpret import interpret
+from mixgrad.core.program import Equation, Program, Var
+
+WIDTH = 8  # lanes of vectors
+RELEASED_AT = 20_000  # operations from which on other threads of Python may run meanwhile
+
+
+@dataclass
+class NativePart:
+    """Equations that run as one kernel."""
+
+    inputs: list[Var]
+    outputs: list[Var]
+    call: Callable[..., Any]
+
+
+@dataclass
+class NumPyPart:
+    """An equation that NumPy computes, and why."""
+
+    equation: Equation
+    why: str
+
+
+class Executable:
+    """A compiled program.
+
+    Attributes
+    ----------
+    program : Program
+    parts : list of NativePart and NumPyPart
+        In the order in which they run.
+    entry : callable or None
+        If one kernel is the whole program: takes its inputs; returns its only output, a tuple of several, or
+        NotImplemented if an argument is not an array or a number of exactly the right type.
+    """
+
+    def __init__(self, program: Program, strict: bool = False) -> None:
+        self.program = program
+        self.entry: Callable[..., Any] | None = None
+        self._strict: Executable | None = None
+        plain = frozenset() if strict else plain_products(program)
+        self._optimistic = bool(plain)
+        whole = _whole_kernel(program, plain)
+        if whole is not None:
+            self.entry = whole
+            self.parts = [NativePart(list(program.inputs), [], whole)]
+        else:
+            self.parts = _parts(program, plain)
+
+    def __call__(self, *args: Any) -> tuple:
+        """Return the outputs, for arguments of the right shapes."""
+        if self.entry is not None:
+            return self._run_entry(args)
+        values = {id(var): arg for var, arg in zip(self.program.inputs, args)}
+        for part in self.parts:
+            if isinstance(part, NumPyPart):
+                equation = part.equation
+                operands = [values[id(arg)] if isinstance(arg, Var) else arg for arg in equation.args]
+                result = equation.op.value(*operands, **equation.static)
+                results = result if equation.op.multiple else (result,)
+                outs: Sequence[Var] = equation.outs
+            else:
+                results = _call(part.call, [values[id(var)] for var in part.inputs], part.inputs, len(part.outputs))
+                outs = part.outputs
+                if results is None:
+                    return self._again(args)
+            values |= {id(var): value for var, value in zip(outs, results)}
+        return tuple(values[id(atom)] if isinstance(atom, Var) else atom for atom in self.program.outputs)
+
+    def _run_entry(self, args: Sequence[Any]) -> tuple:
+        assert self.entry is not None
+        results = _call(self.entry, args, self.program.inputs, len(self.program.outputs))
+        return self._again(args) if results is None else tuple(results)
+
+    def _again(self, args: Sequence[Any]) -> tuple:
+        """Run with strong zeros, if it was without; otherwise let NumPy compute, and raise its errors."""
+        if not self._optimistic:
+            return interpret(self.program, *args)
+        if self._strict is None:
+            self._strict = Executable(self.program, strict=True)
+        return self._strict(*args)
+
+
+def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var], count: int) -> Sequence[Any] | None:
+    """Call a kernel, with arguments brought into order if they are not; None if it gave up: an index out of bounds."""
+    result = entry(*args)
+    if result is NotImplemented:
+        ordered = conform(args, [Argument(var.shape, var.dtype) for var in inputs])
+        result = NotImplemented if ordered is None else entry(*ordered)
+        if result is NotImplemented:
+            return None
+    return (result,) if count == 1 else result
+
+
+def _whole_kernel(program: Program, plain: AbstractSet[int]) -> Callable | None:
+    lowering = Lowering(plain)
+    try:
+        for number, var in enumerate(program.inputs):
+            if var.dtype not in SUPPORTED or -1 in var.shape:
+                return None
+            lowering.input(var, number)
+        for equation in program.equations:
+            lowering.equation(equation)
+        outputs = []
+        for number, atom in enumerate(program.outputs):
+            if -1 in np.shape(atom):
+                return None
+            outputs.append(Argument(np.shape(atom), np.dtype(getattr(atom, "dtype", np.asarray(atom).dtype))))
+            lowering.output(atom, outputs[-1].shape, outputs[-1].dtype, number)
+    except NoNativeForm:
+        return None
+    inputs = [Argument(var.shape, var.dtype) for var in program.inputs]
+    return native(lowering, inputs, outputs)
+
+
+def _parts(program: Program, plain: AbstractSet[int]) -> list[NativePart | NumPyPart]:
+    """Cut a program into kernels and equations for NumPy."""
+    runs: list[tuple[_Collector, str]] = []
+    current = _Collector(plain)
+    for equation in program.equations:
+        try:
+            current.equation(equation)
+        except NoNativeForm as error:
+            runs += [(current, ""), (equation, str(error))]  # type: ignore[list-item]
+            current = _Collector(plain)
+    runs.append((current, ""))
+    needed = {id(atom) for atom in program.outputs if isinstance(atom, Var)}
+    parts: list[NativePart | NumPyPart] = []
+    for run, why in reversed(runs):
+        if isinstance(run, Equation):
+            parts.append(NumPyPart(run, why))
+            needed |= {id(var) for var in run.variables()}
+            continue
+        outputs = [var for var in run.defined if id(var) in needed]
+        if outputs:
+            parts.append(run.part(outputs))
+            needed |= {id(var) for var in run.inputs}
+    return parts[::-1]
+
+
+class _Collector(Lowering):
+    """Equations for one kernel; what they read from elsewhere is its input."""
+
+    def __init__(self, plain: AbstractSet[int]) -> None:
+        super().__init__(plain)
+        self.grows = False
+        self.inputs: list[Var] = []
+        self.defined: list[Var] = []
+
+    def tensor(self, atom: Any, dtype: np.dtype | None = None) -> Any:
+        """Return what an argument is; one that is not known yet is an input."""
+        if isinstance(atom, Var) and id(atom) not in self._tensors:
+            if atom.dtype not in SUPPORTED or -1 in atom.shape:
+                raise NoNativeForm(f"an argument of type {atom.dtype}")
+            self.input(atom, len(self.inputs))
+            self.inputs.append(atom)
+        return super().tensor(atom, dtype)
+
+    def equation(self, equation: Equation) -> None:
+        """Add an equation."""
+        super().equation(equation)
+        self.defined += equation.outs
+
+    def part(self, outputs: list[Var]) -> NativePart:
+        """Return the kernel."""
+        for number, var in enumerate(outputs):
+            self.output(var, var.shape, var.dtype, number)
+        kinds = [[Argument(var.shape, var.dtype) for var in group] for group in (self.inputs, outputs)]
+        return NativePart(self.inputs, outputs, native(self, *kinds))
+
+
+def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) -> Callable:
+    """Return the function that runs some statements."""
+    module = ir.Module("mixgrad")
+    fusion = fused(settle_updates(lowering.statements, []), WIDTH)
+    kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan=bool(lowering.plain))
+    work = sum(statement.volume() for statement in lowering.statements)
+    add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release=work > RELEASED_AT)
+    code: Code = compile_module(module)
+    return entry_point(code)

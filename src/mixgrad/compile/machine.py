@@ -1,0 +1,75 @@
+"""LLVM IR as machine code for this processor."""
+
+from __future__ import annotations
+
+import functools
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+LONG = 1500  # lines of LLVM IR
+
+
+class Code:
+    """Compiled functions; their addresses are valid as long as this object lives."""
+
+    def __init__(self, engine: llvm.ExecutionEngine, assembly: str) -> None:
+        self._engine = engine
+        self.assembly = assembly
+
+    def address(self, name: str) -> int:
+        """Return the address of a function."""
+        return self._engine.get_function_address(name)
+
+
+@functools.cache
+def _ready() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@functools.cache
+def host() -> tuple[str, str]:
+    """Return the name of this processor, and its features."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def target_machine(triple: str = "", cpu: str = "", features: str = "") -> llvm.TargetMachine:
+    """Return the target for a processor; by default the one that runs this."""
+    _ready()
+    if triple:
+        return llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features, opt=3)
+    cpu, features = host()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+
+
+def optimised(module: ir.Module, target: llvm.TargetMachine) -> llvm.ModuleRef:
+    """Return the verified module after LLVM's passes.
+
+    Short ones have their loops unrolled and vectorised in every way; in long ones, of vectors already, that would take
+    most of the time and gain nothing.
+    """
+    text = str(module)
+    parsed = llvm.parse_assembly(text)
+    parsed.verify()
+    short = text.count("\n") < LONG
+    options = llvm.create_pipeline_tuning_options(speed_level=3 if short else 2)
+    options.loop_vectorization = True
+    options.slp_vectorization = options.loop_unrolling = short
+    passes = llvm.create_pass_builder(target, options)
+    passes.getModulePassManager().run(parsed, passes)
+    return parsed
+
+
+def compile_module(module: ir.Module, keep_assembly: bool = False) -> Code:
+    """Return the machine code of a module."""
+    _ready()
+    target = target_machine()
+    module.triple = target.triple
+    module.data_layout = str(target.target_data)
+    parsed = optimised(module, target)
+    assembly = target.emit_assembly(parsed) if keep_assembly else ""
+    engine = llvm.create_mcjit_compiler(parsed, target)
+    engine.finalize_object()
+    return Code(engine, assembly)

@@ -1,0 +1,291 @@
+"""Numbers and vectors in memory and registers: where an element of a buffer lies while certain loops are open."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from mixgrad.compile.planning import Plan
+from mixgrad.compile.spelling import INT8, INT32, INT64, constant, element_type, splat, stored_type, typed_like
+from mixgrad.compile.tensor import Affine, Axis, Buffer, Expression, base_of
+
+POINTER = INT8.as_pointer()
+LARGEST_ON_STACK = 8192  # bytes of a temporary array
+ALIGNMENT = 64
+
+
+class Memory:
+    """The function that is being written, the loops that are open in it, and its buffers.
+
+    Attributes
+    ----------
+    function : ir.Function
+        ``int kernel(void **inputs, void **outputs, void *scratch)``.
+    scratch : int
+        Bytes of memory that it needs besides its arguments.
+    b : ir.IRBuilder
+        Writes at the present place.
+    entry : ir.IRBuilder
+        Writes at the beginning of the function.
+    rows : Axis or None
+        Whose elements are the lanes of vectors, and `tile` how many of them are in a tile.
+    at : dict
+        The place along each axis whose loop is open; that of the tile at the key ``(axis, "tile")``.
+    lane : ir.Value or None
+        The number of the first row within the tile, while the loop over its rows is open.
+    lanes : int
+        How many rows one value stands for then.
+    copies : pair of Axis and list of ir.Value, or None
+        The places of the steps of a loop that are done together; `copy` is the number of the present one.
+    """
+
+    rows: Axis | None = None
+    tile = 0
+
+    def __init__(self, module: ir.Module, name: str, width: int, plan: Plan) -> None:
+        self.module = module
+        self.width = width
+        self.plan = plan
+        self.scratch = 0
+        signature = ir.FunctionType(INT32, [POINTER.as_pointer(), POINTER.as_pointer(), POINTER])
+        self.function = ir.Function(module, signature, name)
+        for argument in self.function.args:
+            argument.add_attribute("noalias")
+        self.entry = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.b = ir.IRBuilder(self.function.append_basic_block("start"))
+        self.at: dict[Any, ir.Value] = {}
+        self.lane: ir.Value | None = None
+        self.lanes = 1
+        self.copies: tuple[Axis, list[ir.Value]] | None = None
+        self.copy = 0
+        self._pointers: dict[tuple[int, int], ir.Value] = {}
+        self._registers: dict[tuple[int, int, int], ir.Value] = {}
+        self.growing: dict[int, tuple[ir.Value, ir.Value]] = {}
+
+    def evaluate(self, expression: Expression) -> ir.Value:
+        """Return the value of an expression."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def range(self, start: int | ir.Value, stop: int | ir.Value, step: int) -> Iterator[ir.Value]:
+        """Open a loop; yields its counter. One that runs once at most is none."""
+        if isinstance(start, int) and isinstance(stop, int):
+            if stop - start <= step:
+                yield constant(INT64, start)
+                return
+            certain = True
+        else:
+            certain = False
+        first, last = (constant(INT64, n) if isinstance(n, int) else n for n in (start, stop))
+        before = self.b.block
+        loop, after = (self.function.append_basic_block(name) for name in ("loop", "after"))
+        if certain:
+            self.b.branch(loop)
+        else:
+            self.b.cbranch(self.b.icmp_signed("<", first, last), loop, after)
+        self.b.position_at_end(loop)
+        i = self.b.phi(INT64)
+        i.add_incoming(first, before)
+        yield i
+        following = self.b.add(i, constant(INT64, step))
+        i.add_incoming(following, self.b.block)
+        self.b.cbranch(self.b.icmp_signed("<", following, last), loop, after)
+        self.b.position_at_end(after)
+
+    def index_value(self, part: Any) -> ir.Value:
+        """Return an index as an integer; for the axis of the lanes, that of the first one."""
+        if isinstance(part, int):
+            return constant(INT64, part)
+        if not isinstance(part, Affine):
+            return self.evaluate(part)
+        value = self.at[part.axis.root()]
+        if part.step != 1:
+            value = self.b.mul(value, constant(INT64, part.step))
+        return self.b.add(value, constant(INT64, part.offset)) if part.offset else value
+
+    def _follows_lanes(self, part: Any) -> bool:
+        return self.lanes > 1 and isinstance(part, Affine) and part.axis.root() is self.rows
+
+    def _in_lanes(self, buffer: Buffer, index: Sequence[Any]) -> bool:
+        return self.lanes > 1 and any(self._follows_lanes(part) for part in index)
+
+    def _stored(self, buffer: Buffer, index: Sequence[Any]) -> tuple[list[int], list[int], list[Any]]:
+        """Return length, number and index of each dimension of a buffer that lies in memory; lanes come last."""
+        gone = self.plan.contracted.get(id(buffer), set()) if buffer.role == "temporary" else set()
+        lengths, numbers, parts = [], [], []
+        last: list[tuple[int, int, Any]] = []
+        for number, (length, part) in enumerate(zip(buffer.shape, index)):
+            axis = buffer.axes[number].root() if buffer.axes and buffer.axes[number] is not None else None  # type: ignore[union-attr]
+            if length == 1 or (axis is not None and ((axis, "") in gone or (axis, "lane") in gone)):
+                continue
+            if axis is not None and (axis, "tile") in gone:
+                last.append((self.tile, number, None))
+                continue
+            lengths.append(length)
+            numbers.append(number)
+            parts.append(part)
+        for length, number, part in last:
+            lengths.append(length)
+            numbers.append(number)
+            parts.append(part)
+        return lengths, numbers, parts
+
+    def _place(self, buffer: Buffer, index: Sequence[Any]) -> tuple[ir.Value | None, list[ir.Value], int | None]:
+        """Return base pointer, flat indices (one, or one for each lane), and the step from lane to lane if it is fixed.
+
+        The pointer is None for a buffer without dimensions in memory.
+        """
+        lengths, _, parts = self._stored(buffer, index)
+        base = base_of(buffer)
+        if not lengths and base.role == "temporary" and buffer.role != "alias":
+            return None, [], None
+        strides = np.cumprod([1, *lengths[:0:-1]])[::-1].tolist() if lengths else []
+        flat: ir.Value = constant(INT64, 0)
+        step = 0
+        varying = []
+        for part, stride in zip(parts, strides):
+            if part is None:  # within a tile
+                assert self.lane is not None
+                value, own = self.lane, 1
+                step += stride if self.lanes > 1 else 0
+            else:
+                value, own = self.index_value(part), getattr(part, "step", 1)
+                if isinstance(value.type, ir.VectorType):
+                    varying.append((value, stride))
+                    continue
+                step += own * stride if self._follows_lanes(part) else 0
+            flat = self.b.add(flat, self.b.mul(value, constant(INT64, stride)) if stride != 1 else value)
+        pointer = self.pointer(buffer)
+        if not varying:
+            return pointer, [flat], step
+        each = []
+        for lane in range(self.lanes):
+            total = self.b.add(flat, constant(INT64, lane * step))
+            for value, stride in varying:
+                part = self.b.extract_element(value, constant(INT32, lane))
+                total = self.b.add(total, self.b.mul(part, constant(INT64, stride)))
+            each.append(total)
+        return pointer, each, None
+
+    def pointer(self, buffer: Buffer) -> ir.Value:
+        """Return where a buffer begins."""
+        base = base_of(buffer)
+        if base.role == "growing":
+            return self.b.bitcast(self.b.load(self.growing_slot(base)[0]), stored_type(base.dtype).as_pointer())
+        key = id(base), self._copy_of(base)
+        if key not in self._pointers:
+            self._pointers[key] = self._new_pointer(base)
+        return self._pointers[key]
+
+    def _copy_of(self, buffer: Buffer) -> int:
+        """Return which of the steps that are done together a buffer belongs to, if each has its own."""
+        own = self.copies is not None and (self.copies[0], "") in self.plan.contracted.get(id(buffer), ())
+        return self.copy if own else 0
+
+    def _new_pointer(self, buffer: Buffer) -> ir.Value:
+        entry, kind = self.entry, stored_type(buffer.dtype)
+        if buffer.role in ("input", "output"):
+            table = self.function.args[0 if buffer.role == "input" else 1]
+            return entry.bitcast(entry.load(entry.gep(table, [constant(INT64, buffer.number)])), kind.as_pointer())
+        if buffer.role == "constant":
+            array = ir.ArrayType(kind, buffer.size)
+            data = ir.GlobalVariable(self.module, array, self.module.get_unique_name("constant"))
+            data.global_constant, data.linkage = True, "internal"
+            data.initializer = ir.Constant(array, [constant(kind, number) for number in buffer.value.ravel()])
+            return entry.bitcast(data, kind.as_pointer())
+        lengths, _, _ = self._stored(buffer, buffer.shape)
+        size = int(np.prod(lengths, dtype=np.int64))
+        if size * buffer.dtype.itemsize <= LARGEST_ON_STACK:
+            array = entry.alloca(ir.ArrayType(kind, max(size, 1)))
+            array.align = ALIGNMENT
+            return entry.bitcast(array, kind.as_pointer())
+        start = self.scratch
+        self.scratch += -(-size * buffer.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        return entry.bitcast(entry.gep(self.function.args[2], [constant(INT64, start)]), kind.as_pointer())
+
+    def growing_slot(self, buffer: Buffer) -> tuple[ir.Value, ir.Value]:
+        """Return where the address of a growing buffer stands, and for how many slices there is room."""
+        if id(buffer) not in self.growing:
+            slot, room = self.entry.alloca(POINTER), self.entry.alloca(INT64)
+            self.entry.store(ir.Constant(POINTER, None), slot)
+            self.entry.store(constant(INT64, 0), room)
+            self.growing[id(buffer)] = slot, room
+        return self.growing[id(buffer)]
+
+    def _register(self, buffer: Buffer, kind: ir.Type) -> ir.Value:
+        key = (id(buffer), kind.count if isinstance(kind, ir.VectorType) else 1, self._copy_of(buffer))
+        if key not in self._registers:
+            self._registers[key] = self.entry.alloca(kind)
+        return self._registers[key]
+
+    def load(self, buffer: Buffer, index: Sequence[Any]) -> ir.Value:
+        """Return an element: a vector if it differs from row to row of those that are computed together."""
+        pointer, places, step = self._place(buffer, index)
+        if pointer is None:
+            kind = element_type(buffer.dtype)
+            return self.b.load(
+                self._register(buffer, ir.VectorType(kind, self.lanes) if self._in_lanes(buffer, index) else kind)
+            )
+        if step is None:
+            numbers = [self.from_memory(self.load_at(pointer, place), buffer) for place in places]
+            return self._vector(numbers)
+        if step == 0:
+            return self.from_memory(self.load_at(pointer, places[0]), buffer)
+        if step == 1:
+            wide = ir.VectorType(pointer.type.pointee, self.lanes).as_pointer()
+            value = self.b.load(self.b.bitcast(self.b.gep(pointer, places), wide), align=buffer.dtype.itemsize)
+            return self.from_memory(value, buffer)
+        numbers = [
+            self.from_memory(self.load_at(pointer, self.b.add(places[0], constant(INT64, lane * step))), buffer)
+            for lane in range(self.lanes)
+        ]
+        return self._vector(numbers)
+
+    def load_at(self, pointer: ir.Value, place: ir.Value) -> ir.Value:
+        """Return the number at a place."""
+        return self.b.load(self.b.gep(pointer, [place]))
+
+    def _vector(self, numbers: list[ir.Value]) -> ir.Value:
+        value = ir.Constant(ir.VectorType(numbers[0].type, len(numbers)), ir.Undefined)
+        for lane, number in enumerate(numbers):
+            value = self.b.insert_element(value, number, constant(INT32, lane))
+        return value
+
+    def from_memory(self, value: ir.Value, buffer: Buffer) -> ir.Value:
+        """Return a number as it is in a register."""
+        return self.b.icmp_unsigned("!=", value, constant(value.type, 0)) if buffer.dtype == np.bool_ else value
+
+    def to_memory(self, value: ir.Value, buffer: Buffer) -> ir.Value:
+        """Return a number as it is in memory: truth values are bytes."""
+        return self.b.zext(value, typed_like(value.type, INT8)) if buffer.dtype == np.bool_ else value
+
+    def store(self, buffer: Buffer, index: Sequence[Any], value: ir.Value) -> None:
+        """Write an element, or those of several rows."""
+        pointer, places, step = self._place(buffer, index)
+        if self._in_lanes(buffer, index) or step is None:
+            value = splat(self.b, value, self.lanes) if self.lanes > 1 else value
+        if pointer is None:
+            self.b.store(value, self._register(buffer, value.type))
+        elif not isinstance(value.type, ir.VectorType):
+            self.b.store(self.to_memory(value, buffer), self.b.gep(pointer, [places[0]]))
+        elif step == 1:
+            value = self.to_memory(value, buffer)
+            wide = self.b.bitcast(self.b.gep(pointer, places), value.type.as_pointer())
+            self.b.store(value, wide, align=buffer.dtype.itemsize)
+        else:
+            for place, part in self.each_lane(buffer, index, value, (pointer, places, step)):
+                self.b.store(self.to_memory(part, buffer), place)
+
+    def each_lane(
+        self, buffer: Buffer, index: Sequence[Any], value: ir.Value, place: tuple | None = None
+    ) -> Iterator[tuple[ir.Value, ir.Value]]:
+        """Yield, for each lane, where its element lies and the number of that lane."""
+        pointer, places, step = place or self._place(buffer, index)
+        value = splat(self.b, value, self.lanes)
+        for lane in range(self.lanes):
+            at = places[lane] if step is None else self.b.add(places[0], constant(INT64, lane * step))
+            yield self.b.gep(pointer, [at]), self.b.extract_element(value, constant(INT32, lane))

@@ -1,0 +1,140 @@
+"""Sums and other reductions: in registers as long as possible, in vectors whose lanes are added up in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from mixgrad.compile.spelling import INT32, SPELLINGS, constant, element_type, extreme
+from mixgrad.compile.tensor import Affine, Statement
+from mixgrad.compile.values import Values
+
+_COMBINE: dict[str, Callable] = {
+    "sum": SPELLINGS["add"],
+    "count": lambda b, kind, x, y: b.add(x, y),
+    "prod": SPELLINGS["multiply"],
+    "max": extreme(">"),
+    "min": extreme("<"),
+    "any": lambda b, kind, x, y: b.or_(x, y),
+    "all": lambda b, kind, x, y: b.and_(x, y),
+}
+
+
+def _identity(how: str, dtype: np.dtype, empty: bool) -> Any:
+    if how in ("max", "min"):
+        if dtype.kind == "f":
+            return -np.inf if how == "max" else np.inf
+        limits = np.iinfo(np.uint8 if dtype == np.bool_ else dtype)
+        return limits.min if how == "max" else limits.max
+    if how == "sum":
+        return 0 if empty or dtype.kind != "f" else -0.0
+    return {"count": 0, "prod": 1, "any": 0, "all": 1}[how]
+
+
+class Sums(Values):
+    """Writes reductions.
+
+    Attributes
+    ----------
+    count : ir.Value
+        The number of rows in the present tile.
+    """
+
+    count: ir.Value
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._partials: dict[tuple[int, int, int], ir.Value] = {}
+
+    def modes(self) -> list[int]:
+        """Return how many rows at a time are computed: vectors, and single ones if vectors leave some over."""
+        assert self.rows is not None
+        return [self.width] * (self.rows.length >= self.width) + [1] * (self.rows.length % self.width > 0)
+
+    def _neutral(self, statement: Statement) -> Any:
+        return _identity(statement.reduction, statement.out.dtype, statement.volume() == 0)
+
+    def fill(self, statement: Statement) -> None:
+        """Let all elements that the loops to come sum up start with the neutral number."""
+
+        def fill(dimension: int, places: list) -> None:
+            if dimension == len(statement.index):
+                self.store(statement.out, places, constant(element_type(statement.out.dtype), self._neutral(statement)))
+                return
+            part = statement.index[dimension]
+            if not isinstance(part, Affine) or part.axis.root() in self.at:
+                fill(dimension + 1, [*places, part])
+                return
+            axis = part.axis.root()
+            lanes = axis is self.rows and (axis, "tile") in self.at
+            with self.range(0, self.count if lanes else axis.length, 1) as i:
+                self.at[axis] = self.b.add(self.at[axis, "tile"], i) if lanes else i
+                self.lane = i if lanes else self.lane
+                fill(dimension + 1, [*places, part])
+                del self.at[axis]
+            self.lane = None if lanes else self.lane
+
+        fill(0, [])
+
+    def _is_vector(self, statement: Statement, lanes: int) -> bool:
+        return lanes > 1 and any(axis.root() is self.rows for axis in statement.loops())
+
+    def partial(self, statement: Statement, lanes: int) -> ir.Value:
+        """Return the register in which a sum grows: of numbers, or of vectors whose lanes are added in the end."""
+        summed = self.copies is not None and any(axis.root() is self.copies[0] for axis in statement.reduced)
+        key = (id(statement), lanes if self._is_vector(statement, lanes) else 1, 0 if summed else self.copy)
+        if key not in self._partials:
+            kind = element_type(statement.out.dtype)
+            kind = ir.VectorType(kind, lanes) if key[1] > 1 else kind
+            self._partials[key] = self.entry.alloca(kind)
+        return self._partials[key]
+
+    def begin(self, statement: Statement) -> None:
+        """Let the register of a sum start with the neutral number."""
+        for lanes in self._lane_modes(statement):
+            register = self.partial(statement, lanes)
+            self.b.store(constant(register.type.pointee, self._neutral(statement)), register)
+
+    def _lane_modes(self, statement: Statement) -> list[int]:
+        """Return the numbers of lanes with which a sum is run: both, if whole vectors leave rows over."""
+        inside = any(axis.root() is self.rows for axis in statement.reduced) and self.lane is None
+        if not inside:
+            return [self.lanes]
+        return self.modes()
+
+    def finish(self, statement: Statement) -> None:
+        """Bring what a register has summed up to its place."""
+        modes = self._lane_modes(statement)
+        inside = self.lane is None
+        total = None
+        for lanes in modes:
+            value = self.b.load(self.partial(statement, lanes))
+            if inside and isinstance(value.type, ir.VectorType):
+                value = self.horizontal(statement, value)
+            total = value if total is None else self.combine(statement, total, value)
+        self.accumulate(statement, total, fresh=statement in self.plan.in_register)
+
+    def combine(self, statement: Statement, x: ir.Value, y: ir.Value) -> ir.Value:
+        """Return the sum (or whatever reduces) of two numbers or vectors."""
+        return _COMBINE[statement.reduction](self.b, statement.out.dtype, x, y)
+
+    def horizontal(self, statement: Statement, value: ir.Value) -> ir.Value:
+        """Combine the lanes of a vector, halves with halves: always in the same order."""
+        count = value.type.count
+        while count > 1:
+            count //= 2
+            halves = [
+                self.b.shuffle_vector(value, value, ir.Constant(ir.VectorType(INT32, count), list(half)))
+                for half in (range(count), range(count, 2 * count))
+            ]
+            value = self.combine(statement, *halves)
+        return self.b.extract_element(value, constant(INT32, 0))
+
+    def accumulate(self, statement: Statement, value: ir.Value, fresh: bool = False) -> None:
+        """Add to an element of the result; or write it, if it is `fresh`."""
+        if not fresh:
+            value = self.combine(statement, self.load(statement.out, statement.index), value)
+        self.store(statement.out, statement.index, value)

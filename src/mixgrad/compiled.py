@@ -1,0 +1,180 @@
+"""`jit`: a function, or any derivative of it, as machine code for this processor."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+
+from mixgrad._errors import MixgradError
+from mixgrad._runs import run
+from mixgrad._tree import Structure, flatten
+from mixgrad.compile.executable import Executable
+from mixgrad.core.bind import Traced
+from mixgrad.core.program import Program
+from mixgrad.operators.state import is_number
+from mixgrad.program.simplify import simplify
+from mixgrad.staging import record
+
+MANY = 16
+"""Number of variants of a function from which on each new one is reported."""
+_WIDE = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
+
+
+class RecompilationWarning(UserWarning):
+    """A function is compiled again and again, for arguments of ever new shapes."""
+
+
+class Variant:
+    """A function compiled for arguments of certain shapes and dtypes."""
+
+    def __init__(self, fun: Callable, args: tuple, kwargs: dict) -> None:
+        leaves, structure = flatten((args, kwargs))
+        self._fixed = [None if is_number(leaf) else leaf for leaf in leaves]
+        self._places = [i for i, leaf in enumerate(leaves) if is_number(leaf)]
+        self._structure = structure
+
+        def of_arrays(*arrays: Any) -> Any:
+            full = list(self._fixed)
+            for place, array in zip(self._places, arrays):
+                full[place] = array
+            inner_args, inner_kwargs = structure.unflatten(full)
+            return run(fun, inner_args, inner_kwargs)
+
+        arrays = [leaves[i] for i in self._places]
+        recorded, self._result = record(of_arrays, arrays, [""] * len(arrays), fun)
+        self.program = simplify(recorded, "all")
+        self.executable = Executable(self.program)
+        plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(is_number, args))
+        # The entry takes numbers of Python for those of NumPy: where that makes no difference.
+        alike = all(np.shape(leaf) for leaf in arrays) or all(var.dtype in _WIDE for var in recorded.inputs)
+        self.entry = self.executable.entry if plain and alike and _is_flat(self._result) else None
+
+    def __call__(self, leaves: list) -> Any:
+        """Run it on the leaves of the arguments."""
+        outputs = self.executable(*[leaves[i] for i in self._places])
+        return self._result.unflatten(list(outputs))
+
+
+def _is_flat(result: Structure) -> bool:
+    """Whether what is returned is what a compiled function returns: one array, or a tuple of several."""
+    if result.spec is None:
+        return True
+    count = result.spec.num_leaves
+    made = result.unflatten([0] * count)
+    return count > 1 and type(made) is tuple and made == (0,) * count
+
+
+class Jitted:
+    """What `jit` returns: call it as the function itself.
+
+    Attributes
+    ----------
+    variants : dict
+        What has been compiled, by shapes and dtypes of the arguments.
+    """
+
+    def __init__(self, fun: Callable) -> None:
+        functools.update_wrapper(self, fun)
+        self._fun = fun
+        self._entry: Callable = _refuse
+        self.variants: dict[tuple, Variant] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function."""
+        if not kwargs:
+            result = self._entry(*args)
+            if result is not NotImplemented:
+                return result
+        leaves, structure = flatten((args, kwargs))
+        if any(isinstance(leaf, Traced) for leaf in leaves):
+            return run(self._fun, args, kwargs)  # inside another derivative, batch or recording: part of that
+        variant = self._variant(args, kwargs, leaves, structure)
+        self._entry = variant.entry or _refuse
+        return variant(leaves)
+
+    def _variant(self, args: tuple, kwargs: dict, leaves: list, structure: Structure) -> Variant:
+        key = (structure, *[_kind(leaf) for leaf in leaves])
+        found = self.variants.get(key)
+        if found is None:
+            if len(self.variants) >= MANY:
+                self._warn(key)
+            found = self.variants[key] = Variant(self._fun, args, kwargs)
+        return found
+
+    def _warn(self, key: tuple) -> None:
+        before = list(self.variants)[-1]
+        changed = [i for i, (a, b) in enumerate(zip(key[1:], before[1:])) if a != b]
+        what = f"the array number {changed[0]} among its arguments: " if changed else ""
+        now, then = (str(k[1 + changed[0]]) if changed else "" for k in (key, before))
+        warnings.warn(
+            f"mg.jit({getattr(self._fun, '__name__', 'f')}) is compiled for the {len(self.variants) + 1}th time, "
+            f"{what}{now} instead of {then}. Pad arrays to a few lengths, or call the function without jit.",
+            RecompilationWarning,
+            stacklevel=4,
+        )
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """Return the simplified program that runs for such arguments."""
+        leaves, structure = flatten((args, kwargs))
+        return self._variant(args, kwargs, leaves, structure).program
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self._fun, '__qualname__', self._fun)}, {len(self.variants)} variants>"
+
+
+def _refuse(*args: Any) -> Any:
+    return NotImplemented
+
+
+def _kind(leaf: Any) -> Hashable:
+    """Return what a variant depends on: type, or shape and dtype, of arrays and numbers; other things themselves."""
+    if isinstance(leaf, (np.ndarray, np.generic)):
+        return leaf.shape, leaf.dtype
+    if is_number(leaf):
+        return type(leaf)
+    try:
+        hash(leaf)
+    except TypeError:
+        raise MixgradError(
+            f"mg.jit: an argument is a {type(leaf).__name__}, expected arrays, numbers, containers of them, or things "
+            "that can be compared and hashed, such as strings. Pass its arrays, or let the function close over it."
+        ) from None
+    return type(leaf), leaf
+
+
+def jit(fun: Callable) -> Jitted:
+    """Return `fun`, which may be any derivative, compiled to machine code for this processor when it is first called.
+
+    Parameters
+    ----------
+    fun : callable
+        Of arrays, numbers and containers of them; strings and other hashable things are constants of a variant. It is
+        run once for each combination of shapes and dtypes, on placeholders: what it prints or stores happens then.
+        Inside other derivatives the function itself is run: compile the derivative instead, ``mg.jit(mg.grad(f))``.
+
+    Returns
+    -------
+    Jitted
+        A function with the same results, up to a few roundings; arrays that `fun` writes to are left alone. What has no
+        native form is computed by NumPy between the compiled parts.
+
+    Raises
+    ------
+    StagingError
+        If what `fun` does depends on values in a way that cannot be a program.
+
+    Examples
+    --------
+    >>> import numpy as np, mixgrad as mg
+    >>> f = mg.jit(mg.grad(lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)))
+    >>> f(np.array([0.0, 1.0, 2.0]))
+    array([  -2., -200.,  200.])
+    """
+    return Jitted(fun)
