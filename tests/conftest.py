@@ -1,7 +1,11 @@
 """A seed for the whole run, printed at its start: ``pytest --seed 7`` repeats a run."""
 
+import os
+
 import numpy as np
 import pytest
+
+os.environ["MIXGRAD_CACHE"] = ""  # tests keep no machine code in the home of whoever runs them
 
 
 def pytest_addoption(parser):

@@ -64,7 +64,7 @@ def test_no_module_hides_a_function():
     assert not modules & set(mg._HOME)
 
 
-@pytest.mark.parametrize("page", ["programs.md", "loops.md"])
+@pytest.mark.parametrize("page", ["programs.md", "loops.md", "compiled.md"])
 def test_pages_show_what_their_code_prints(page, tmp_path):
     text = (ROOT / "docs" / page).read_text()
     for shown, printed in zip(expected(text), run_page(text, tmp_path), strict=True):

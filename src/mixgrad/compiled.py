@@ -33,8 +33,8 @@ class Variant:
 
     def __init__(self, fun: Callable, args: tuple, kwargs: dict) -> None:
         leaves, structure = flatten((args, kwargs))
-        self._fixed = [None if is_number(leaf) else leaf for leaf in leaves]
-        self._places = [i for i, leaf in enumerate(leaves) if is_number(leaf)]
+        self._fixed = [None if _varies(leaf) else leaf for leaf in leaves]
+        self._places = [i for i, leaf in enumerate(leaves) if _varies(leaf)]
         self._structure = structure
 
         def of_arrays(*arrays: Any) -> Any:
@@ -48,7 +48,7 @@ class Variant:
         recorded, self._result = record(of_arrays, arrays, [""] * len(arrays), fun)
         self.program = simplify(recorded, "all")
         self.executable = Executable(self.program)
-        plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(is_number, args))
+        plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(_varies, args))
         # The entry takes numbers of Python for those of NumPy: where that makes no difference.
         alike = all(np.shape(leaf) for leaf in arrays) or all(var.dtype in _WIDE for var in recorded.inputs)
         self.entry = self.executable.entry if plain and alike and _is_flat(self._result) else None
@@ -133,11 +133,18 @@ def _refuse(*args: Any) -> Any:
     return NotImplemented
 
 
+def _varies(leaf: Any) -> bool:
+    """Whether a leaf is an array or a number that compiled code can take; anything else is a constant of a variant."""
+    return is_number(leaf) and not (type(leaf) is int and not -(2**63) <= leaf < 2**63)
+
+
 def _kind(leaf: Any) -> Hashable:
     """Return what a variant depends on: type, or shape and dtype, of arrays and numbers; other things themselves."""
     if isinstance(leaf, (np.ndarray, np.generic)):
+        if leaf.dtype.kind not in "biufc":
+            raise MixgradError(f"mg.jit: an argument is an array of {leaf.dtype}, expected numbers or truth values")
         return leaf.shape, leaf.dtype
-    if is_number(leaf):
+    if _varies(leaf):
         return type(leaf)
     try:
         hash(leaf)

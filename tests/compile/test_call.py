@@ -630,7 +630,7 @@ def test_machine_code_of_another_process(tmp_path):
     module = adding_module()
     target = target_machine()
     module.triple, module.data_layout = target.triple, str(target.target_data)
-    (tmp_path / "code.o").write_bytes(target.emit_object(optimised(module, target)))
+    (tmp_path / "code.o").write_bytes(target.emit_object(optimised(str(module), target)))
     command = [sys.executable, "-c", OTHER_PROCESS, str(tmp_path / "code.o")]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert printed == "[0.0, 2.0, 4.0] NotImplemented\n"

@@ -87,7 +87,7 @@ def assembly(formula, triple="", cpu="", features=""):
     target = target_machine(triple, cpu, features)
     module.triple = target.triple
     module.data_layout = str(target.target_data)
-    return target.emit_assembly(optimised(module, target))
+    return target.emit_assembly(optimised(str(module), target))
 
 
 # Errors

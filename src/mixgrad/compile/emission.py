@@ -13,7 +13,7 @@ from mixgrad.compile.memory import POINTER
 from mixgrad.compile.planning import Plan
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, cast, constant, splat
 from mixgrad.compile.sums import Sums
-from mixgrad.compile.tensor import Buffer, Region, Statement, reads, written
+from mixgrad.compile.tensor import Affine, Axis, Buffer, Region, Statement, reads, written
 from mixgrad.compile.vecmath.arithmetic import declared
 
 TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
@@ -185,8 +185,7 @@ class Kernel(Sums):
 
     def _steps_together(self, loop: Loop) -> int:
         axis, inside = loop.key[0], list(paths(loop.body))
-        sums = [s for s, path in inside if s.reduction == "sum" and path and sum(1 for _ in reads(s)) > 1]
-        sums = [s for s in sums if all(own.root() is not axis for own in s.reduced)]
+        sums = [s for s, path in inside if s.reduction == "sum" and path and _shares_reads(s, axis)]
         if not sums or len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None:
             return 1
         return next((n for n in (4, 5, 3, 2) if axis.length % n == 0), 4 if axis.length > 8 else 1)
@@ -264,3 +263,11 @@ class Kernel(Sums):
                 self.to_memory(add(self.from_memory(self.b.load(pointer), statement.out), part), statement.out),
                 pointer,
             )
+
+
+def _shares_reads(statement: Statement, axis: Axis) -> bool:
+    """Whether steps along an axis give different sums, and read something in common."""
+    if any(own.root() is axis for own in statement.reduced):
+        return False
+    along = [any(isinstance(p, Affine) and p.axis.root() is axis for p in load.index) for load in reads(statement)]
+    return any(along) and not all(along)

@@ -66,7 +66,8 @@ def _fused(statements: list[Statement], width: int) -> Fusion:
     for region in statements:
         if isinstance(region, Region):
             region.fused = [_fused(part, width) for part in region.parts()]
-    return Fusion(statements, choose_rows(statements, width))
+    rows = choose_rows(statements, width)
+    return Fusion(statements if rows is None else packed(statements, rows), rows)
 
 
 def inlined(statements: Sequence[Statement], wanted: Sequence[Buffer]) -> list[Statement]:
@@ -231,6 +232,48 @@ def _cost(statement: Statement, rows: Axis, width: int) -> float:
         whole = base_of(load.buffer).role in ("input", "constant")
         cost += width if whole and at != [last] else 1
     return statement.volume() * cost / width
+
+
+def packed(statements: Sequence[Statement], rows: Axis) -> list[Statement]:
+    """Copy arguments into tiles first, where rows lie side by side, if they are read again and again row by row."""
+    copies: dict[int, Statement] = {}
+    for statement in statements:
+        if not isinstance(statement, Region):
+            for load in reads(statement):
+                if _reads_rows_far_apart(load, rows) and statement.volume() > load.buffer.size:
+                    load.buffer = copies.setdefault(id(load.buffer), _copy_of(load.buffer)).out
+    return [*copies.values(), *statements]
+
+
+def _reads_rows_far_apart(load: Load, rows: Axis) -> bool:
+    buffer = load.buffer
+    if buffer.role not in ("input", "constant") or not all(
+        isinstance(part, int) or _whole(part) for part in load.index
+    ):
+        return False
+    place = _place(load.index, rows)
+    return place is not None and any(n != 1 for n in buffer.shape[place + 1 :]) and _place_of(buffer, rows) == place
+
+
+def _whole(part: Any) -> bool:
+    return isinstance(part, Affine) and part.full
+
+
+def _place_of(buffer: Buffer, axis: Axis) -> int | None:
+    found = [i for i, own in enumerate(buffer.axes) if own is not None and own.root() is axis]
+    return found[0] if len(found) == 1 else None
+
+
+def _copy_of(buffer: Buffer) -> Statement:
+    copy = Statement(Buffer(buffer.shape, buffer.dtype))
+    copy.out.writer, copy.out.axes = copy, [None if n == 1 else Axis(n, copy) for n in buffer.shape]
+    for new, old in zip(copy.out.axes, buffer.axes):
+        if new is not None and old is not None:
+            unify(new, old)
+    copy.index = [0 if axis is None else Affine(axis) for axis in copy.out.axes]
+    copy.axes = [axis for axis in copy.out.axes if axis is not None]
+    copy.expression = Load(buffer, list(copy.index))
+    return copy
 
 
 # Loops ----------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import functools
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+from mixgrad.compile import cache
+
 LONG = 1500  # lines of LLVM IR
 
 
@@ -44,13 +46,12 @@ def target_machine(triple: str = "", cpu: str = "", features: str = "") -> llvm.
     return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 
 
-def optimised(module: ir.Module, target: llvm.TargetMachine) -> llvm.ModuleRef:
+def optimised(text: str, target: llvm.TargetMachine) -> llvm.ModuleRef:
     """Return the verified module after LLVM's passes.
 
     Short ones have their loops unrolled and vectorised in every way; in long ones, of vectors already, that would take
     most of the time and gain nothing.
     """
-    text = str(module)
     parsed = llvm.parse_assembly(text)
     parsed.verify()
     short = text.count("\n") < LONG
@@ -63,13 +64,21 @@ def optimised(module: ir.Module, target: llvm.TargetMachine) -> llvm.ModuleRef:
 
 
 def compile_module(module: ir.Module, keep_assembly: bool = False) -> Code:
-    """Return the machine code of a module."""
+    """Return the machine code of a module, from disk if it is there."""
     _ready()
     target = target_machine()
     module.triple = target.triple
     module.data_layout = str(target.target_data)
-    parsed = optimised(module, target)
-    assembly = target.emit_assembly(parsed) if keep_assembly else ""
-    engine = llvm.create_mcjit_compiler(parsed, target)
+    text = str(module)
+    name = cache.key(text, " ".join(host()))
+    code = None if keep_assembly else cache.read(name)
+    assembly = ""
+    if code is None:
+        parsed = optimised(text, target)
+        assembly = target.emit_assembly(parsed) if keep_assembly else ""
+        code = target.emit_object(parsed)
+        cache.write(name, code)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(f'target triple = "{target.triple}"'), target)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return Code(engine, assembly)
