@@ -18,7 +18,7 @@ _HOMES = {
     ),
     "mixgrad.custom": ("custom_jvp", "custom_vjp"),
     "mixgrad.recomputation": ("checkpoint",),
-    "mixgrad.compiled": ("jit",),
+    "mixgrad.compiled": ("jit", "set_threads", "threads"),
     "mixgrad.control_flow": ("cond", "while_loop", "scan", "fori_loop"),
     "mixgrad.linter": ("explain",),
     "mixgrad.staging": ("trace",),
@@ -51,6 +51,8 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad._errors import StagingError as StagingError
     from mixgrad._errors import UnsupportedError as UnsupportedError
     from mixgrad.compiled import jit as jit
+    from mixgrad.compiled import set_threads as set_threads
+    from mixgrad.compiled import threads as threads
     from mixgrad.control_flow import cond as cond
     from mixgrad.control_flow import fori_loop as fori_loop
     from mixgrad.control_flow import scan as scan

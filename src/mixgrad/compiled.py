@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from mixgrad._errors import MixgradError
 from mixgrad._runs import run
 from mixgrad._tree import Structure, flatten
 from mixgrad.compile.executable import Executable
+from mixgrad.compile.threads import MOST_THREADS, get_threads
+from mixgrad.compile.threads import set_threads as _set_threads
 from mixgrad.core.bind import Traced
 from mixgrad.core.program import Program
 from mixgrad.operators.state import is_number
@@ -185,3 +188,29 @@ def jit(fun: Callable) -> Jitted:
     array([  -2., -200.,  200.])
     """
     return Jitted(fun)
+
+
+def set_threads(count: int) -> None:
+    """Set how many threads compiled code uses for long loops over rows: at first as many as there are processors.
+
+    Results do not depend on it, not even in the last bit.
+
+    Parameters
+    ----------
+    count : int
+        1 to 64.
+    """
+    if type(count) is bool or not isinstance(count, (int, np.integer)) or not 1 <= count <= MOST_THREADS:
+        raise MixgradError(f"the number of threads must be an integer from 1 to {MOST_THREADS}, got {count!r}")
+    _set_threads(int(count))
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let compiled code use so many threads in a block: ``with mg.threads(1): ...``. It holds for the whole process."""
+    before = get_threads()
+    set_threads(count)
+    try:
+        yield
+    finally:
+        _set_threads(before)

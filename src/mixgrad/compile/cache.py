@@ -1,8 +1,8 @@
 """Machine code kept on disk, so that another process need not compile it again.
 
-A file is named by everything that its code depends on and holds a checksum: one that is damaged, or that another program
-has put there, is compiled again. The folder must belong to this user, and nobody else may write to it; otherwise nothing
-is kept. ``MIXGRAD_CACHE`` names another folder; empty, it switches the cache off.
+A file is named by everything that its code depends on and holds a checksum: one that is damaged, or that another
+program has put there, is compiled again. The folder must belong to this user, and nobody else may write to it;
+otherwise nothing is kept. ``MIXGRAD_CACHE`` names another folder; empty, it switches the cache off.
 """
 
 from __future__ import annotations

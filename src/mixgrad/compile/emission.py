@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,8 +11,8 @@ from mixgrad.compile.fusion import Fusion, Loop, everything, paths
 from mixgrad.compile.memory import POINTER
 from mixgrad.compile.planning import Plan
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, cast, constant, splat
-from mixgrad.compile.sums import Sums
 from mixgrad.compile.tensor import Affine, Axis, Buffer, Region, Statement, reads, written
+from mixgrad.compile.threads import Threads
 from mixgrad.compile.vecmath.arithmetic import declared
 
 TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
@@ -21,7 +20,7 @@ FIRST_ROOM = 32  # slices of what a `while` stacks
 MOST_IN_STEPS_TOGETHER = 8  # statements in a loop of which several steps are done together
 
 
-class Kernel(Sums):
+class Kernel(Threads):
     """Writes the kernel of a tree of loops into a module.
 
     Its `function` returns 0, or 1 if an index was out of bounds or, with `refuse_nan`, a result is a nan.
@@ -31,6 +30,7 @@ class Kernel(Sums):
         super().__init__(module, name, width, Plan(fusion))
         start = self.b.block
         self.count = constant(INT64, 0)
+        self._depth = 0  # of loops and branches of the program
         self.failed = self.entry.alloca(INT32)
         self.entry.store(constant(INT32, 0), self.failed)
         self._emit_tree(fusion)
@@ -63,6 +63,11 @@ class Kernel(Sums):
         self.rows, self.tile = outer
 
     def _emit_region(self, region: Region) -> None:
+        self._depth += 1
+        self._emit_region_itself(region)
+        self._depth -= 1
+
+    def _emit_region_itself(self, region: Region) -> None:
         if region.test is None and region.counter is not None:
             length = region.counter.length
             last: int | ir.Value = length if region.steps is None else self.load(region.steps, [])
@@ -132,15 +137,15 @@ class Kernel(Sums):
 
     def _hand_on(self, region: Region) -> None:
         """Let what a step has computed be the present values; numbers all at once, arrays one after the other."""
-        numbers = [(old, self.load(new, [])) for old, new in region.carried if not old.shape]
+        first = lambda buffer: [0] * len(buffer.shape)
+        numbers = [(old, self.load(new, first(new))) for old, new in region.carried if self.is_register(new)]
         for old, value in numbers:
-            self.store(old, [], value)
+            self.store(old, first(old), value)
         for old, new in region.carried:
-            if old.shape:
-                with self.range(0, old.size, 1) if old.size else contextlib.nullcontext() as i:
-                    if i is not None:
-                        value = self.load_at(self.pointer(new), i)
-                        self.b.store(value, self.b.gep(self.pointer(old), [i]))
+            if not self.is_register(new) and old.size:
+                with self.range(0, old.size, 1) as i:
+                    value = self.load_at(self.pointer(new), i)
+                    self.b.store(value, self.b.gep(self.pointer(old), [i]))
 
     # Loops ---------------------------------------------------------------------------------------------------------
 
@@ -159,7 +164,10 @@ class Kernel(Sums):
             self._each_copy(self.begin, statement)
         axis, part = loop.key
         if part == "tile":
-            self._emit_tiles(loop)
+            if self.worth_sharing(loop) and not self._depth:
+                self.share(loop)
+            else:
+                self.emit_tiles(loop, 0, axis.length)
         elif part == "lane":
             self._emit_lanes(loop)
         elif axis.length:
@@ -200,9 +208,10 @@ class Kernel(Sums):
             emit(statement)
         self.copy, self.at[axis] = 0, places[0]
 
-    def _emit_tiles(self, loop: Loop) -> None:
+    def emit_tiles(self, loop: Loop, start: int | ir.Value, stop: int | ir.Value) -> None:
+        """Write the loop over the tiles of a range of rows."""
         axis = loop.key[0]
-        with self.range(0, axis.length, self.tile) as base:
+        with self.range(start, stop, self.tile) as base:
             self.count = constant(INT64, self.tile)
             if axis.length % self.tile:
                 rest = self.b.sub(constant(INT64, axis.length), base)

@@ -16,6 +16,7 @@ from mixgrad.compile.fusion import fused
 from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm
 from mixgrad.compile.machine import Code, compile_module
 from mixgrad.compile.tensor import settle_updates
+from mixgrad.compile.threads import register_symbols
 from mixgrad.compile.zeros import plain_products
 from mixgrad.core.interpret import interpret
 from mixgrad.core.program import Equation, Program, Var
@@ -196,5 +197,6 @@ def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) 
     kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan=bool(lowering.plain))
     work = sum(statement.volume() for statement in lowering.statements)
     add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release=work > RELEASED_AT)
+    register_symbols()
     code: Code = compile_module(module)
     return entry_point(code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,22 @@ from mixgrad.compile.tensor import Affine, Axis, Buffer, Expression, base_of
 POINTER = INT8.as_pointer()
 LARGEST_ON_STACK = 8192  # bytes of a temporary array
 ALIGNMENT = 64
+
+
+class Outside:
+    """What a function that threads run takes from the one that starts them.
+
+    Attributes
+    ----------
+    slots : ir.Value
+        Where the addresses stand, inside.
+    wanted : list of callable
+        What gives each of them, outside.
+    """
+
+    def __init__(self) -> None:
+        self.slots: ir.Value
+        self.wanted: list[Callable[[], ir.Value]] = []
 
 
 class Memory:
@@ -45,16 +61,31 @@ class Memory:
 
     rows: Axis | None = None
     tile = 0
+    outside: Outside | None = None
+    _FRAME = (
+        "function",
+        "entry",
+        "b",
+        "outside",
+        "scratch",
+        "scratch_base",
+        "_pointers",
+        "_registers",
+        "_partials",
+        "failed",
+    )
 
     def __init__(self, module: ir.Module, name: str, width: int, plan: Plan) -> None:
         self.module = module
         self.width = width
         self.plan = plan
         self.scratch = 0
+        self._partials: dict[tuple[int, int, int], ir.Value] = {}
         signature = ir.FunctionType(INT32, [POINTER.as_pointer(), POINTER.as_pointer(), POINTER])
         self.function = ir.Function(module, signature, name)
         for argument in self.function.args:
             argument.add_attribute("noalias")
+        self.scratch_base: ir.Value = self.function.args[2]
         self.entry = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.b = ir.IRBuilder(self.function.append_basic_block("start"))
         self.at: dict[Any, ir.Value] = {}
@@ -71,9 +102,44 @@ class Memory:
         raise NotImplementedError
 
     @contextlib.contextmanager
-    def range(self, start: int | ir.Value, stop: int | ir.Value, step: int) -> Iterator[ir.Value]:
+    def frame(self, **new: Any) -> Iterator[None]:
+        """Write into another function meanwhile."""
+        old = {name: getattr(self, name) for name in self._FRAME}
+        vars(self).update({"scratch": 0, "_pointers": {}, "_registers": {}, "_partials": {}} | new)
+        try:
+            yield
+        finally:
+            vars(self).update(old)
+
+    def redirect(self, buffer: Buffer, memory: ir.Value) -> None:
+        """Let a buffer lie elsewhere, in the function that is being written."""
+        if self.is_register(buffer):
+            kind = element_type(buffer.dtype)
+            self._registers[id(buffer), 1, 0] = self.b.bitcast(memory, kind.as_pointer())
+        else:
+            self._pointers[id(base_of(buffer)), 0] = self.b.bitcast(memory, stored_type(buffer.dtype).as_pointer())
+
+    def is_register(self, buffer: Buffer) -> bool:
+        """Whether all that there is of a buffer at a time is a number, or one for each lane."""
+        return not self._stored(buffer, buffer.shape)[0] and buffer.role == "temporary"
+
+    def stored_size(self, buffer: Buffer) -> int:
+        """Return how many elements of a buffer lie in memory."""
+        return int(np.prod(self._stored(buffer, buffer.shape)[0], dtype=np.int64))
+
+    def _taken(self, buffer: Buffer, give: Callable[[], ir.Value], kind: ir.Type) -> ir.Value | None:
+        """Return the address of what lies outside of the function that threads run; None if it does not."""
+        inside = buffer.role == "temporary" and (self.rows, "tile") in self.plan.contracted.get(id(buffer), ())
+        if self.outside is None or inside:
+            return None
+        slot = self.entry.gep(self.outside.slots, [constant(INT64, len(self.outside.wanted))])
+        self.outside.wanted.append(give)
+        return self.entry.bitcast(self.entry.load(slot), kind.as_pointer())
+
+    @contextlib.contextmanager
+    def range(self, start: int | ir.Value, stop: int | ir.Value, step: int | ir.Value) -> Iterator[ir.Value]:
         """Open a loop; yields its counter. One that runs once at most is none."""
-        if isinstance(start, int) and isinstance(stop, int):
+        if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
             if stop - start <= step:
                 yield constant(INT64, start)
                 return
@@ -91,7 +157,7 @@ class Memory:
         i = self.b.phi(INT64)
         i.add_incoming(first, before)
         yield i
-        following = self.b.add(i, constant(INT64, step))
+        following = self.b.add(i, constant(INT64, step) if isinstance(step, int) else step)
         i.add_incoming(following, self.b.block)
         self.b.cbranch(self.b.icmp_signed("<", following, last), loop, after)
         self.b.position_at_end(after)
@@ -178,12 +244,15 @@ class Memory:
             return self.b.bitcast(self.b.load(self.growing_slot(base)[0]), stored_type(base.dtype).as_pointer())
         key = id(base), self._copy_of(base)
         if key not in self._pointers:
-            self._pointers[key] = self._new_pointer(base)
+            taken = self._taken(base, lambda: self.pointer(base), stored_type(base.dtype))
+            self._pointers[key] = self._new_pointer(base) if taken is None else taken
         return self._pointers[key]
 
     def _copy_of(self, buffer: Buffer) -> int:
         """Return which of the steps that are done together a buffer belongs to, if each has its own."""
-        own = self.copies is not None and (self.copies[0], "") in self.plan.contracted.get(id(buffer), ())
+        if self.copies is None or buffer.role != "temporary":
+            return 0
+        own = (self.copies[0], "") in self.plan.contracted.get(id(buffer), ())
         return self.copy if own else 0
 
     def _new_pointer(self, buffer: Buffer) -> ir.Value:
@@ -205,7 +274,7 @@ class Memory:
             return entry.bitcast(array, kind.as_pointer())
         start = self.scratch
         self.scratch += -(-size * buffer.dtype.itemsize // ALIGNMENT) * ALIGNMENT
-        return entry.bitcast(entry.gep(self.function.args[2], [constant(INT64, start)]), kind.as_pointer())
+        return entry.bitcast(entry.gep(self.scratch_base, [constant(INT64, start)]), kind.as_pointer())
 
     def growing_slot(self, buffer: Buffer) -> tuple[ir.Value, ir.Value]:
         """Return where the address of a growing buffer stands, and for how many slices there is room."""
@@ -216,10 +285,12 @@ class Memory:
             self.growing[id(buffer)] = slot, room
         return self.growing[id(buffer)]
 
-    def _register(self, buffer: Buffer, kind: ir.Type) -> ir.Value:
+    def register(self, buffer: Buffer, kind: ir.Type) -> ir.Value:
+        """Return where a buffer without dimensions lies."""
         key = (id(buffer), kind.count if isinstance(kind, ir.VectorType) else 1, self._copy_of(buffer))
         if key not in self._registers:
-            self._registers[key] = self.entry.alloca(kind)
+            taken = self._taken(buffer, lambda: self.register(buffer, kind), kind)
+            self._registers[key] = self.entry.alloca(kind) if taken is None else taken
         return self._registers[key]
 
     def load(self, buffer: Buffer, index: Sequence[Any]) -> ir.Value:
@@ -228,7 +299,7 @@ class Memory:
         if pointer is None:
             kind = element_type(buffer.dtype)
             return self.b.load(
-                self._register(buffer, ir.VectorType(kind, self.lanes) if self._in_lanes(buffer, index) else kind)
+                self.register(buffer, ir.VectorType(kind, self.lanes) if self._in_lanes(buffer, index) else kind)
             )
         if step is None:
             numbers = [self.from_memory(self.load_at(pointer, place), buffer) for place in places]
@@ -269,7 +340,7 @@ class Memory:
         if self._in_lanes(buffer, index) or step is None:
             value = splat(self.b, value, self.lanes) if self.lanes > 1 else value
         if pointer is None:
-            self.b.store(value, self._register(buffer, value.type))
+            self.b.store(value, self.register(buffer, value.type))
         elif not isinstance(value.type, ir.VectorType):
             self.b.store(self.to_memory(value, buffer), self.b.gep(pointer, [places[0]]))
         elif step == 1:

@@ -45,10 +45,6 @@ class Sums(Values):
 
     count: ir.Value
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._partials: dict[tuple[int, int, int], ir.Value] = {}
-
     def modes(self) -> list[int]:
         """Return how many rows at a time are computed: vectors, and single ones if vectors leave some over."""
         assert self.rows is not None

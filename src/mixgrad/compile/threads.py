@@ -1,0 +1,206 @@
+"""The loop over tiles on all cores: a function of its own, which threads call with ranges of tiles.
+
+Rows are cut into the same ranges however many threads there are, and the sums of ranges are added up in their order:
+the results are the same to the last bit. Threads live as long as the call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+from mixgrad.compile.fusion import Loop, paths
+from mixgrad.compile.memory import ALIGNMENT, POINTER, Outside
+from mixgrad.compile.spelling import INT32, INT64, constant, element_type, stored_type
+from mixgrad.compile.sums import Sums
+from mixgrad.compile.tensor import Statement
+from mixgrad.compile.vecmath.arithmetic import declared
+
+RANGES = 16  # of tiles, at most
+WORTH_SHARING = 200_000  # elements computed by a loop that threads share
+MOST_THREADS = 64
+_RECORD = 5  # slots, partial sums, scratch memory, number of threads, number of this one
+
+_threads = ctypes.c_int64(min(os.cpu_count() or 1, MOST_THREADS))
+
+
+def set_threads(count: int) -> None:
+    """Set how many threads compiled code uses; results do not depend on it."""
+    _threads.value = count
+
+
+def get_threads() -> int:
+    """Return how many threads compiled code uses."""
+    return _threads.value
+
+
+def register_symbols() -> None:
+    """Tell LLVM where the number of threads stands."""
+    llvm.add_symbol("mg.threads", ctypes.addressof(_threads))
+
+
+class Threads(Sums):
+    """Writes loops over tiles that threads share."""
+
+    emit_tiles: Callable[[Loop, int | ir.Value, int | ir.Value], None]
+
+    def worth_sharing(self, loop: Loop) -> bool:
+        """Whether threads are to share a loop."""
+        inside = [statement for statement, _ in paths(loop.body)]
+        if any(statement.adds or statement.ordered for statement in inside) or self.outside is not None:
+            return False
+        return os.name == "posix" and sum(statement.volume() for statement in inside) >= WORTH_SHARING
+
+    def share(self, loop: Loop) -> None:
+        """Write a loop over tiles as a function, and the calls of it."""
+        axis = loop.key[0]
+        sums = [s for s, _ in paths(loop.body) if s.reduction and any(own.root() is axis for own in s.reduced)]
+        offsets, size = self._layout(sums)
+        tiles = -(-axis.length // self.tile)
+        ranges = min(RANGES, tiles)
+        outside = Outside()
+        with self._function(outside) as (rows, number):
+            for statement, offset in zip(sums, offsets):
+                self.redirect(statement.out, self.b.gep(rows.args[1], [constant(INT64, offset)]))
+            for statement in sums:
+                self.fill(statement)
+            following = self.b.add(number, constant(INT64, 1))
+            self.emit_tiles(loop, *(self._start(k, tiles, ranges, axis.length) for k in (number, following)))
+            scratch = self.scratch
+        work = self._work(rows, size, ranges)
+        threads = self._call(work, outside, ranges * size, scratch, ranges)
+        for statement, offset in zip(sums, offsets):
+            self._add_up(statement, threads[0], offset, size, ranges)
+        for memory in threads:
+            self._free_memory(memory)
+
+    def _layout(self, sums: list[Statement]) -> tuple[list[int], int]:
+        """Return where the sums of a range of tiles begin, and how many bytes they take."""
+        offsets, size = [], 0
+        for statement in sums:
+            offsets.append(size)
+            size += -(-self.stored_size(statement.out) * statement.out.dtype.itemsize // ALIGNMENT) * ALIGNMENT
+        return offsets, max(size, ALIGNMENT)
+
+    def _start(self, number: ir.Value, tiles: int, ranges: int, length: int) -> ir.Value:
+        """Return the row with which a range begins."""
+        tile = self.b.udiv(self.b.mul(number, constant(INT64, tiles)), constant(INT64, ranges))
+        row = self.b.mul(tile, constant(INT64, self.tile))
+        end = constant(INT64, length)
+        return self.b.select(self.b.icmp_signed("<", row, end), row, end)
+
+    @contextlib.contextmanager
+    def _function(self, outside: Outside) -> Iterator[tuple[ir.Function, ir.Value]]:
+        """Write into a new function for one range of tiles; yields it and the number of the range.
+
+        ``void rows(void **slots, void *partial_sums, void *scratch, long number)``, one piece of code for all ranges:
+        copies of it might round products differently.
+        """
+        signature = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER, INT64])
+        rows = ir.Function(self.module, signature, self.module.get_unique_name("rows"))
+        rows.linkage = "internal"
+        rows.attributes.add("noinline")
+        entry, start = (ir.IRBuilder(rows.append_basic_block(block)) for block in ("entry", "start"))
+        outside.slots = entry.bitcast(rows.args[0], POINTER.as_pointer())
+        beginning, failed = start.block, self.failed
+        outside.wanted.append(lambda: failed)
+        own = entry.bitcast(entry.load(outside.slots), failed.type)
+        new = {"function": rows, "entry": entry, "b": start, "outside": outside, "failed": own}
+        with self.frame(scratch_base=rows.args[2], **new):
+            yield rows, rows.args[3]
+            self.b.ret_void()
+            entry.branch(beginning)
+
+    def _work(self, rows: ir.Function, size: int, ranges: int) -> ir.Function:
+        """Return the function that a thread runs, ``void *work(void **record)``: every so many ranges are its own."""
+        work = ir.Function(self.module, ir.FunctionType(POINTER, [POINTER]), self.module.get_unique_name("work"))
+        work.linkage = "internal"
+        b = ir.IRBuilder(work.append_basic_block("entry"))
+        fields = b.bitcast(work.args[0], POINTER.as_pointer())
+        slots, partials, scratch, *numbers = [b.load(b.gep(fields, [constant(INT64, i)])) for i in range(_RECORD)]
+        threads, number = (b.ptrtoint(field, INT64) for field in numbers)
+        with self.frame(function=work, b=b), self.range(number, constant(INT64, ranges), threads) as k:
+            b.call(rows, [slots, b.gep(partials, [b.mul(k, constant(INT64, size))]), scratch, k])
+        b.ret(ir.Constant(POINTER, None))
+        return work
+
+    def _call(self, work: ir.Function, outside: Outside, partials: int, scratch: int, ranges: int) -> list[ir.Value]:
+        """Let threads run the function; return the memory of the partial sums, and other memory that was taken."""
+        b = self.b
+        slots = self.entry.alloca(ir.ArrayType(POINTER, max(len(outside.wanted), 1)))
+        for i, take in enumerate(outside.wanted):
+            b.store(b.bitcast(take(), POINTER), b.gep(slots, [constant(INT32, 0), constant(INT32, i)]))
+        known = self.module.globals.get("mg.threads") or ir.GlobalVariable(self.module, INT64, "mg.threads")
+        count = b.load(known)
+        for bound, sign in ((min(ranges, MOST_THREADS), "<"), (1, ">")):
+            limit = constant(INT64, bound)
+            count = b.select(b.icmp_signed(sign, count, limit), count, limit)
+        each = -(-scratch // ALIGNMENT) * ALIGNMENT
+        memory = [self._memory(constant(INT64, partials)), self._memory(b.mul(count, constant(INT64, max(each, 1))))]
+        fields = [b.bitcast(slots, POINTER), *[self._aligned(block) for block in memory]]
+        records = self.entry.alloca(ir.ArrayType(ir.ArrayType(POINTER, _RECORD), MOST_THREADS))
+        handles = self.entry.alloca(ir.ArrayType(INT64, MOST_THREADS))
+        zero = constant(INT32, 0)
+        with self.range(constant(INT64, 0), count, 1) as t:
+            own = b.gep(fields[2], [b.mul(t, constant(INT64, each))])
+            for i, field in enumerate([*fields[:2], own, b.inttoptr(count, POINTER), b.inttoptr(t, POINTER)]):
+                b.store(field, b.gep(records, [zero, t, constant(INT32, i)]))
+        place = lambda t: b.bitcast(b.gep(records, [zero, t]), POINTER)
+        self._start_threads(work, handles, place, count)
+        b.call(work, [place(constant(INT64, 0))])
+        self._wait(handles, count)
+        return memory
+
+    def _start_threads(self, work: ir.Function, handles: ir.Value, place: Callable, count: ir.Value) -> None:
+        b, zero = self.b, constant(INT32, 0)
+        kind = ir.FunctionType(INT32, [INT64.as_pointer(), POINTER, work.type, POINTER])
+        create = declared(self.module, "pthread_create", kind)
+        with self.range(constant(INT64, 1), count, 1) as t:
+            handle = b.gep(handles, [zero, t])
+            failed = b.call(create, [handle, ir.Constant(POINTER, None), work, place(t)])
+            with b.if_then(b.icmp_signed("!=", failed, zero), likely=False):  # no more threads: then on this one
+                b.store(constant(INT64, 0), handle)
+                b.call(work, [place(t)])
+
+    def _wait(self, handles: ir.Value, count: ir.Value) -> None:
+        b = self.b
+        join = declared(self.module, "pthread_join", ir.FunctionType(INT32, [INT64, POINTER.as_pointer()]))
+        with self.range(constant(INT64, 1), count, 1) as t:
+            handle = b.load(b.gep(handles, [constant(INT32, 0), t]))
+            with b.if_then(b.icmp_signed("!=", handle, constant(INT64, 0))):
+                b.call(join, [handle, ir.Constant(POINTER.as_pointer(), None)])
+
+    def _memory(self, size: ir.Value) -> ir.Value:
+        allocate = declared(self.module, "PyMem_RawMalloc", ir.FunctionType(POINTER, [INT64]))
+        memory = self.b.call(allocate, [self.b.add(size, constant(INT64, ALIGNMENT))])
+        with self.b.if_then(self.b.icmp_unsigned("==", memory, ir.Constant(POINTER, None)), likely=False):
+            self.b.ret(constant(INT32, 1))
+        return memory
+
+    def _aligned(self, memory: ir.Value) -> ir.Value:
+        past = self.b.and_(self.b.neg(self.b.ptrtoint(memory, INT64)), constant(INT64, ALIGNMENT - 1))
+        return self.b.gep(memory, [past])
+
+    def _free_memory(self, memory: ir.Value) -> None:
+        free = declared(self.module, "PyMem_RawFree", ir.FunctionType(ir.VoidType(), [POINTER]))
+        self.b.call(free, [memory])
+
+    def _add_up(self, statement: Statement, memory: ir.Value, offset: int, size: int, ranges: int) -> None:
+        """Add the partial sums of all ranges, in their order, to the sum."""
+        b, buffer = self.b, statement.out
+        in_register = self.is_register(buffer)
+        kind = element_type(buffer.dtype) if in_register else stored_type(buffer.dtype)
+        total = self.register(buffer, kind) if in_register else self.pointer(buffer)
+        first = b.bitcast(b.gep(self._aligned(memory), [constant(INT64, offset)]), POINTER)
+        read = (lambda x: x) if in_register else (lambda x: self.from_memory(x, buffer))
+        with self.range(0, ranges, 1) as k:
+            part = b.bitcast(b.gep(first, [b.mul(k, constant(INT64, size))]), kind.as_pointer())
+            with self.range(0, self.stored_size(buffer), 1) as i:
+                place = b.gep(total, [i])
+                value = self.combine(statement, read(b.load(place)), read(b.load(b.gep(part, [i]))))
+                b.store(value if in_register else self.to_memory(value, buffer), place)
