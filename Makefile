@@ -31,6 +31,9 @@ fuzz: $(STAMP)/test   ## 10,000 random programs, every mode against every other
 bench: $(STAMP)/bench ## measure beside the peers; tables go to docs/benchmarks.md
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/eager.py
+	$(BIN)/python benchmarks/small.py
+	$(BIN)/python benchmarks/vecmath.py
+	$(BIN)/python benchmarks/adbench.py
 
 clean:           ## remove what the targets above made
 	rm -rf .venv .pytest_cache .ruff_cache .coverage faithful.png build dist

@@ -169,7 +169,9 @@ class Kernel(Threads):
             else:
                 self.emit_tiles(loop, 0, axis.length)
         elif part == "lane":
-            self._emit_lanes(loop)
+            self._emit_lanes(loop, self.modes())
+        elif part == "row":
+            self._emit_lanes(loop, [1])
         elif axis.length:
             self._emit_steps(loop)
         for statement in chains:
@@ -220,13 +222,14 @@ class Kernel(Threads):
             self._emit(loop.body)
             del self.at[axis, "tile"]
 
-    def _emit_lanes(self, loop: Loop) -> None:
+    def _emit_lanes(self, loop: Loop, modes: Sequence[int]) -> None:
+        """Write the loop over the rows of a tile: over as many as fit into vectors, then over single ones."""
         axis = loop.key[0]
-        whole = self.count
-        if axis.length % self.width:
-            whole = self.b.and_(whole, constant(INT64, -self.width))
+        whole: ir.Value = constant(INT64, 0)
+        if self.width in modes:
+            whole = self.b.and_(self.count, constant(INT64, -self.width)) if axis.length % self.width else self.count
         for start, stop, lanes in ((constant(INT64, 0), whole, self.width), (whole, self.count, 1)):
-            if lanes in self.modes():
+            if lanes in modes:
                 self.lanes = lanes
                 with self.range(start, stop, lanes) as lane:
                     self.lane = lane

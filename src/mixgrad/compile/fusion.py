@@ -32,9 +32,9 @@ from mixgrad.compile.tensor import (
     written,
 )  # fmt: skip
 
-Part = Literal["", "tile", "lane"]
+Part = Literal["", "tile", "lane", "row"]
 Key = tuple[Axis, Part]
-"""A loop: over an axis, over the tiles of the rows, or over the rows of a tile."""
+"""A loop: over an axis, over the tiles of the rows, or over the rows of a tile, several at once or one by one."""
 
 SHORTEST_ROWS = 32
 _CHEAP = frozenset((
@@ -235,28 +235,49 @@ def _cost(statement: Statement, rows: Axis, width: int) -> float:
 
 
 def packed(statements: Sequence[Statement], rows: Axis) -> list[Statement]:
-    """Copy arguments into tiles first, where rows lie side by side, if they are read again and again row by row."""
-    copies: dict[int, Statement] = {}
+    """Let arguments be copied into tiles first, and results out of them, if their rows do not lie side by side."""
+    found: dict[int, list[tuple[Statement, Load]]] = {}
+    result = []
     for statement in statements:
-        if not isinstance(statement, Region):
-            for load in reads(statement):
-                if _reads_rows_far_apart(load, rows) and statement.volume() > load.buffer.size:
-                    load.buffer = copies.setdefault(id(load.buffer), _copy_of(load.buffer)).out
-    return [*copies.values(), *statements]
+        result.append(statement)
+        if isinstance(statement, Region):
+            continue
+        for load in reads(statement):
+            if _reads_rows_far_apart(load, rows):
+                found.setdefault(id(load.buffer), []).append((statement, load))
+        if _writes_rows_far_apart(statement, rows):
+            result.append(_copy_out_of_tiles(statement))
+    copies = []
+    for uses in found.values():
+        buffer = uses[0][1].buffer
+        if sum(statement.volume() for statement, _ in uses) > buffer.size:
+            copies.append(_copy(buffer, Buffer(buffer.shape, buffer.dtype)))
+            for _, load in uses:
+                load.buffer = copies[-1].out
+    return copies + result
+
+
+def _writes_rows_far_apart(statement: Statement, rows: Axis) -> bool:
+    out = statement.out
+    if out.role != "output" or not _plain(statement) or any(axis.root() is rows for axis in statement.reduced):
+        return False
+    place = _place(statement.index, rows)
+    return place is not None and any(n != 1 for n in out.shape[place + 1 :])
+
+
+def _copy_out_of_tiles(statement: Statement) -> Statement:
+    """Let a statement write to a temporary array; return the one that copies it to where it belongs."""
+    out = statement.out
+    copy = _copy(Buffer(out.shape, out.dtype), out)
+    source = copy.expression.buffer
+    statement.out, source.writer, source.axes = source, statement, out.axes
+    return copy
 
 
 def _reads_rows_far_apart(load: Load, rows: Axis) -> bool:
     buffer = load.buffer
-    if buffer.role not in ("input", "constant") or not all(
-        isinstance(part, int) or _whole(part) for part in load.index
-    ):
-        return False
-    place = _place(load.index, rows)
+    place = _place(load.index, rows) if buffer.role in ("input", "constant") else None
     return place is not None and any(n != 1 for n in buffer.shape[place + 1 :]) and _place_of(buffer, rows) == place
-
-
-def _whole(part: Any) -> bool:
-    return isinstance(part, Affine) and part.full
 
 
 def _place_of(buffer: Buffer, axis: Axis) -> int | None:
@@ -264,15 +285,17 @@ def _place_of(buffer: Buffer, axis: Axis) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _copy_of(buffer: Buffer) -> Statement:
-    copy = Statement(Buffer(buffer.shape, buffer.dtype))
-    copy.out.writer, copy.out.axes = copy, [None if n == 1 else Axis(n, copy) for n in buffer.shape]
-    for new, old in zip(copy.out.axes, buffer.axes):
+def _copy(source: Buffer, target: Buffer) -> Statement:
+    """Return the statement that copies a buffer, row by row."""
+    copy = Statement(target, single=True)
+    known = source.axes or target.axes
+    target.writer, target.axes = copy, [None if n == 1 else Axis(n, copy) for n in target.shape]
+    for new, old in zip(target.axes, known):
         if new is not None and old is not None:
             unify(new, old)
-    copy.index = [0 if axis is None else Affine(axis) for axis in copy.out.axes]
-    copy.axes = [axis for axis in copy.out.axes if axis is not None]
-    copy.expression = Load(buffer, list(copy.index))
+    copy.index = [0 if axis is None else Affine(axis) for axis in target.axes]
+    copy.axes = [axis for axis in target.axes if axis is not None]
+    copy.expression = Load(source, list(copy.index))
     return copy
 
 
@@ -304,6 +327,8 @@ class Fusion:
         order = lambda axes: [(a, "") for a in sorted(axes, key=lambda a: self._rank[a.number]) if a is not rows]
         lane: list[Key] = [] if rows is None else [(rows, "lane")]
         tile: list[Key] = [] if rows is None or rows not in kept + reduced else [(rows, "tile")]
+        if statement.single:
+            return [*tile, (rows, "row"), *order(kept)] if tile else order(kept)  # type: ignore[list-item]
         result: list[Key] = [*tile, *order(kept)]
         if rows in kept:
             result += lane

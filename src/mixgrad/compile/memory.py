@@ -16,6 +16,7 @@ from mixgrad.compile.tensor import Affine, Axis, Buffer, Expression, base_of
 POINTER = INT8.as_pointer()
 LARGEST_ON_STACK = 8192  # bytes of a temporary array
 ALIGNMENT = 64
+_IN_TILE, _IN_VECTOR = object(), object()  # the index of a row within its tile, or among those computed together
 
 
 class Outside:
@@ -173,39 +174,44 @@ class Memory:
             value = self.b.mul(value, constant(INT64, part.step))
         return self.b.add(value, constant(INT64, part.offset)) if part.offset else value
 
-    def _follows_lanes(self, part: Any) -> bool:
+    def follows_lanes(self, part: Any) -> bool:
+        """Whether an index goes from row to row of those that are computed together."""
         return self.lanes > 1 and isinstance(part, Affine) and part.axis.root() is self.rows
 
     def _in_lanes(self, buffer: Buffer, index: Sequence[Any]) -> bool:
-        return self.lanes > 1 and any(self._follows_lanes(part) for part in index)
+        return self.lanes > 1 and any(self.follows_lanes(part) for part in index)
 
-    def _stored(self, buffer: Buffer, index: Sequence[Any]) -> tuple[list[int], list[int], list[Any]]:
-        """Return length, number and index of each dimension of a buffer that lies in memory; lanes come last."""
+    def _stored(self, buffer: Buffer, index: Sequence[Any]) -> tuple[list[int], list[Any]]:
+        """Return length and index of each dimension of a buffer that lies in memory.
+
+        Of the rows only those of a tile are kept, if all users are within one, or those of a vector; they come last.
+        """
         gone = self.plan.contracted.get(id(buffer), set()) if buffer.role == "temporary" else set()
-        lengths, numbers, parts = [], [], []
-        last: list[tuple[int, int, Any]] = []
+        lengths, parts = [], []
+        rows: tuple[int, Any] | None = None
         for number, (length, part) in enumerate(zip(buffer.shape, index)):
-            axis = buffer.axes[number].root() if buffer.axes and buffer.axes[number] is not None else None  # type: ignore[union-attr]
-            if length == 1 or (axis is not None and ((axis, "") in gone or (axis, "lane") in gone)):
+            own = buffer.axes[number] if buffer.axes else None
+            axis = None if own is None else own.root()
+            if length == 1 or (axis, "") in gone:
                 continue
-            if axis is not None and (axis, "tile") in gone:
-                last.append((self.tile, number, None))
-                continue
-            lengths.append(length)
-            numbers.append(number)
-            parts.append(part)
-        for length, number, part in last:
-            lengths.append(length)
-            numbers.append(number)
-            parts.append(part)
-        return lengths, numbers, parts
+            if (axis, "lane") in gone:
+                rows = self.width, _IN_VECTOR
+            elif (axis, "tile") in gone:
+                rows = self.tile, _IN_TILE
+            else:
+                lengths.append(length)
+                parts.append(part)
+        if rows is not None and (lengths or rows[1] is _IN_TILE):
+            lengths.append(rows[0])
+            parts.append(rows[1])
+        return lengths, parts
 
     def _place(self, buffer: Buffer, index: Sequence[Any]) -> tuple[ir.Value | None, list[ir.Value], int | None]:
         """Return base pointer, flat indices (one, or one for each lane), and the step from lane to lane if it is fixed.
 
         The pointer is None for a buffer without dimensions in memory.
         """
-        lengths, _, parts = self._stored(buffer, index)
+        lengths, parts = self._stored(buffer, index)
         base = base_of(buffer)
         if not lengths and base.role == "temporary" and buffer.role != "alias":
             return None, [], None
@@ -214,16 +220,16 @@ class Memory:
         step = 0
         varying = []
         for part, stride in zip(parts, strides):
-            if part is None:  # within a tile
+            if part is _IN_TILE or part is _IN_VECTOR:
                 assert self.lane is not None
-                value, own = self.lane, 1
+                value = self.lane if part is _IN_TILE else constant(INT64, 0)
                 step += stride if self.lanes > 1 else 0
             else:
                 value, own = self.index_value(part), getattr(part, "step", 1)
                 if isinstance(value.type, ir.VectorType):
                     varying.append((value, stride))
                     continue
-                step += own * stride if self._follows_lanes(part) else 0
+                step += own * stride if self.follows_lanes(part) else 0
             flat = self.b.add(flat, self.b.mul(value, constant(INT64, stride)) if stride != 1 else value)
         pointer = self.pointer(buffer)
         if not varying:
@@ -266,7 +272,7 @@ class Memory:
             data.global_constant, data.linkage = True, "internal"
             data.initializer = ir.Constant(array, [constant(kind, number) for number in buffer.value.ravel()])
             return entry.bitcast(data, kind.as_pointer())
-        lengths, _, _ = self._stored(buffer, buffer.shape)
+        lengths, _ = self._stored(buffer, buffer.shape)
         size = int(np.prod(lengths, dtype=np.int64))
         if size * buffer.dtype.itemsize <= LARGEST_ON_STACK:
             array = entry.alloca(ir.ArrayType(kind, max(size, 1)))

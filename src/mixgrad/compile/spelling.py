@@ -180,6 +180,23 @@ def _strong_product(b: ir.IRBuilder, kind: np.dtype, x: ir.Value, y: ir.Value) -
     return b.select(b.and_(b.fcmp_unordered("uno", product, product), either), zero, product)
 
 
+def _heaviside(b: ir.IRBuilder, kind: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
+    zero, one = constant(x.type, 0), constant(x.type, 1)
+    step = b.select(b.fcmp_ordered(">", x, zero), one, b.select(b.fcmp_ordered("<", x, zero), zero, y))
+    return b.select(_is_nan(b, kind, x), x, step)
+
+
+def _times_log(name: str) -> Callable:
+    """Return the spelling of ``x log y``, which is 0 where x is, unless y is a nan."""
+
+    def spell(b: ir.IRBuilder, kind: np.dtype, x: ir.Value, y: ir.Value) -> ir.Value:
+        zero = constant(x.type, 0)
+        none = b.and_(b.fcmp_ordered("==", x, zero), b.fcmp_ordered("==", y, y))
+        return b.select(none, zero, b.fmul(x, SPELLINGS[name](b, kind, y)))
+
+    return spell
+
+
 def _bitwise(name: str) -> Callable:
     return lambda b, kind, x, y: getattr(b, name)(x, y)
 
@@ -234,6 +251,7 @@ SPELLINGS: dict[str, Callable] = {
     "negative": _negative, "divide": _divide, "reciprocal": _reciprocal,
     "square": lambda b, kind, x: SPELLINGS["multiply"](b, kind, x, x),
     "strong_product": _strong_product,
+    "quotient": lambda b, kind, x, y: b.udiv(x, y), "rest": lambda b, kind, x, y: b.urem(x, y),  # of places in an array
     "less": _compare("<"), "less_equal": _compare("<="), "greater": _compare(">"), "greater_equal": _compare(">="),
     "equal": _compare("=="), "not_equal": _compare("!="),
     "isnan": _is_nan, "isfinite": _is_finite, "isinf": _equals(np.inf, True),
@@ -245,7 +263,8 @@ SPELLINGS: dict[str, Callable] = {
     "absolute": _absolute, "fabs": _absolute, "sign": _sign,
     "floor": _rounding("floor"), "ceil": _rounding("ceil"), "trunc": _rounding("trunc"), "rint": _rounding("rint"),
     "sqrt": lambda b, kind, x: intrinsic(b, "sqrt", x),
-    "remainder": _remainder, "floor_divide": _floor_divide,
+    "fmod": lambda b, kind, x, y: b.frem(x, y), "heaviside": _heaviside, "xlogy": _times_log("log"),
+    "xlog1py": _times_log("log1p"), "remainder": _remainder, "floor_divide": _floor_divide,
     "copysign": lambda b, kind, x, y: intrinsic(b, "copysign", x, y),
     "deg2rad": _scaled(np.pi / 180), "radians": _scaled(np.pi / 180),
     "rad2deg": _scaled(180 / np.pi), "degrees": _scaled(180 / np.pi),
@@ -254,7 +273,7 @@ SPELLINGS: dict[str, Callable] = {
 
 OF_INTEGERS = (
     frozenset(SPELLINGS)
-    - {"divide", "reciprocal", "sqrt", "copysign"}
+    - {"divide", "reciprocal", "sqrt", "copysign", "fmod", "heaviside", "xlogy", "xlog1py"}
     - frozenset(("deg2rad", "radians", "rad2deg", "degrees"))
 )
 """Functions that compute in integers, and truth values, as well."""
@@ -296,3 +315,4 @@ def _with_hard_cases(b: ir.IRBuilder, name: str, x: ir.Value, value: ir.Value) -
 
 
 SPELLINGS |= {name: _formula(name) for name in FUNCTIONS if name not in SPELLINGS}
+SPELLINGS["psi"] = SPELLINGS["digamma"]  # SciPy's name for it

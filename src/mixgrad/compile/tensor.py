@@ -186,6 +186,9 @@ class Statement:
         Whether its loops must run in their order: elements may be written to several times, and the last one stays.
     copies : Buffer or None
         Set if it only copies that buffer, so that some elements of the copy can be changed.
+    single : bool
+        Whether it takes one row at a time, not as many as a vector has lanes: between arrays in which rows lie far
+        apart and tiles in which they lie side by side.
     """
 
     out: Buffer
@@ -197,6 +200,7 @@ class Statement:
     adds: bool = False
     ordered: bool = False
     copies: Buffer | None = None
+    single: bool = False
 
     def loops(self) -> list[Axis]:
         """Return all axes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llvmlite import ir
 
 from mixgrad.compile.memory import Memory
-from mixgrad.compile.spelling import INT32, SPELLINGS, any_lane, cast, constant, element_type, splat
+from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, any_lane, cast, constant, element_type, splat
 from mixgrad.compile.tensor import Apply, Expression, Load, Number, Position
 
 
@@ -27,7 +27,7 @@ class Values(Memory):
         if isinstance(expression, Number):
             return constant(element_type(expression.dtype), expression.value)
         if isinstance(expression, Position):
-            return self.index_value(expression.index)
+            return self.position(expression.index)
         args = [self.evaluate(arg) for arg in expression.args]
         longest = max((arg.type.count for arg in args if isinstance(arg.type, ir.VectorType)), default=0)
         if longest:
@@ -57,3 +57,11 @@ class Values(Memory):
         with self.b.if_then(wrong, likely=False):  # other threads may be here, too: nothing is stored if all is well
             self.b.store(constant(INT32, 1), self.failed)
         return self.b.select(inside, index, zero)
+
+    def position(self, index: Any) -> ir.Value:
+        """Return an index as an integer, different for each lane if rows are counted."""
+        value = self.index_value(index)
+        if not self.follows_lanes(index):
+            return value
+        steps = ir.Constant(ir.VectorType(INT64, self.lanes), [lane * index.step for lane in range(self.lanes)])
+        return self.b.add(splat(self.b, value, self.lanes), steps)

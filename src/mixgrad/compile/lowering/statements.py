@@ -18,6 +18,7 @@ from mixgrad.compile.tensor import (
     Expression,
     Load,
     Number,
+    Position,
     Region,
     Statement,
     dtype_of,
@@ -295,12 +296,60 @@ def converted(x: Tensor, dtype: np.dtype) -> Tensor:
 
 
 def reshaped(lowering: Lowering, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return a value in another shape: a view if only dimensions of length 1 come or go."""
-    if tuple(n for n in shape if n != 1) == tuple(n for n in x.shape if n != 1):
-        return Tensor(shape, x.dtype, lambda index: x.at(_without_units(x.shape, shape, index)))
-    return of_buffer(Buffer(shape, x.dtype, "alias", value=lowering.stored(x), axes=[None] * len(shape)))
+    """Return a value in another shape: a view, in which only dimensions that are split or merged need arithmetic."""
+    groups = _groups(x.shape, shape)
+
+    def element(index: list) -> Expression:
+        old: list[Any] = []
+        for lengths, start, stop in groups:
+            new = [(n, part) for n, part in zip(shape[start:stop], index[start:stop]) if n != 1]
+            kept = [n for n in lengths if n != 1]
+            if [n for n, _ in new] == kept:
+                places = iter(new)
+                old += [0 if n == 1 else next(places)[1] for n in lengths]
+            else:
+                old += _split(_flat(new), lengths)
+        return x.at(old)
+
+    return Tensor(shape, x.dtype, element)
 
 
-def _without_units(own: tuple, shape: tuple, index: list) -> list:
-    rest = iter([part for n, part in zip(shape, index) if n != 1])
-    return [0 if n == 1 else next(rest) for n in own]
+def _groups(old: tuple[int, ...], new: tuple[int, ...]) -> list[tuple[tuple[int, ...], int, int]]:
+    """Cut two shapes into the shortest pieces of equal sizes; return lengths of the one, and places in the other."""
+    if 0 in old:
+        return [(old, 0, len(new))]
+    result, i, j = [], 0, 0
+    while i < len(old) or j < len(new):
+        first, start, have, want = i, j, 1, 1
+        while True:
+            if have <= want and i < len(old):
+                have, i = have * old[i], i + 1
+            else:
+                want, j = want * new[j], j + 1
+            if have == want and not (i < len(old) and old[i] == 1) and not (j < len(new) and new[j] == 1):
+                break
+        result.append((old[first:i], start, j))
+    return result
+
+
+def _flat(places: list[tuple[int, Any]]) -> Expression:
+    """Return the place of an element if all dimensions were one."""
+    total: Expression = Number(0, INT)
+    stride = 1
+    for length, part in reversed(places):
+        position = part if not isinstance(part, (int, Affine)) else Position(part)
+        scaled = Apply("multiply", [position, Number(stride, INT)], INT, INT) if stride != 1 else position
+        total = scaled if stride == 1 else Apply("add", [scaled, total], INT, INT)
+        stride *= length
+    return total
+
+
+def _split(flat: Expression, lengths: Sequence[int]) -> list[Any]:
+    """Return the index of an element from its place if all dimensions were one."""
+    result: list[Any] = []
+    for i, n in enumerate(lengths):
+        stride = int(np.prod(lengths[i + 1 :], dtype=np.int64))
+        part = Apply("quotient", [flat, Number(stride, INT)], INT, INT) if stride != 1 else flat
+        outermost = all(m == 1 for m in lengths[:i])
+        result.append(0 if n == 1 else part if outermost else Apply("rest", [part, Number(n, INT)], INT, INT))
+    return result

@@ -21,6 +21,7 @@ from mixgrad.compile.lowering.statements import (
 )
 from mixgrad.compile.tensor import (
     Apply,
+    Axis,
     Buffer,
     Expression,
     Number,
@@ -89,7 +90,7 @@ def _concatenate(lowering: Lowering, equation: Equation) -> Tensor:
     (out,) = equation.outs
     axis = normalize_axis_index(equation.static["axis"], len(out.shape))
     total = Buffer(out.shape, out.dtype)
-    total.axes = [None] * len(out.shape)
+    total.axes = [None if n == 1 else Axis(n, total) for n in out.shape]
     start = 0
     for arg in equation.args:
         part = lowering.tensor(arg, out.dtype)
