@@ -25,10 +25,9 @@ from mixgrad.operators.branches import truth, undecided
 from mixgrad.operators.items import is_new
 from mixgrad.operators.loops import for_
 from mixgrad.operators.sequences import sequence_of
-from mixgrad.operators.state import FOREIGN, State, Undefined, leaves_of, unknown
+from mixgrad.operators.state import State, Undefined, leaves_of, unknown
 from mixgrad.program.from_python import rewrite
-
-_GENERATORS = 0x20 | 0x80 | 0x200  # code flags: generator, coroutine, asynchronous generator
+from mixgrad.program.reading.foreign import is_foreign
 
 
 def call(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -62,12 +61,6 @@ def rewritten(function: types.FunctionType) -> Callable:
         return function
     new = rewrite(function, operators, control=is_staging())
     return function if new is None else new
-
-
-def is_foreign(function: types.FunctionType) -> bool:
-    """Whether a function is not the user's, or makes generators or coroutines."""
-    module = function.__globals__.get("__name__", "") or ""
-    return module.partition(".")[0] in FOREIGN or bool(function.__code__.co_flags & _GENERATORS)
 
 
 def converted(function: Any) -> Any:

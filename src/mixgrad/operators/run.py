@@ -9,9 +9,10 @@ from typing import Any
 from mixgrad._errors import BoxConversionError, MixgradError, StagingError
 from mixgrad.modes.mutable import mutable_run
 from mixgrad.modes.trace import is_staging
-from mixgrad.operators.calls import call, is_foreign
+from mixgrad.operators.calls import call
 from mixgrad.operators.state import place_of
 from mixgrad.program.from_python import definition
+from mixgrad.program.reading.foreign import is_foreign
 from mixgrad.program.reading.needs import needs_rewriting, remember_need
 
 
@@ -37,9 +38,10 @@ def run(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
         if not isinstance(error.__cause__, BoxConversionError):
             raise
         advice = BoxConversionError(str(error.__cause__)).with_traceback(error.__traceback__)
-        raise _with_a_note(advice, function) from None
+        _say_if_without_source(advice, function)
+        raise advice from None
     except MixgradError as error:
-        _with_a_note(error, function)
+        _say_if_without_source(error, function)
         raise
     except RecursionError as error:
         if not is_staging():
@@ -51,7 +53,7 @@ def run(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
 
 
 def _run(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
-    if not is_staging() and not any(map(callable, args)) and not needs_rewriting(function, is_foreign):
+    if not is_staging() and not any(map(callable, args)) and not needs_rewriting(function):
         try:
             return function(*args, **kwargs)
         except BoxConversionError:  # such as math.sin of a differentiated number: from now on it is rewritten
@@ -64,11 +66,10 @@ def _run(function: Callable, args: Sequence[Any], kwargs: dict) -> Any:
         return trace.lend(call(function, *wrapped_args, **wrapped_kwargs))
 
 
-def _with_a_note(error: MixgradError, function: Callable) -> MixgradError:
-    """Say so if the function could not be rewritten for want of its source."""
+def _say_if_without_source(error: MixgradError, function: Callable) -> None:
+    """Add a note if the function could not be rewritten for want of its source."""
     if isinstance(function, types.FunctionType) and definition(function.__code__) is None:
         error.add_note(
             f"The source of {function.__name__} was not found, so it ran as it is: without assignments to elements, "
             "functions of math and, while tracing, branches on values. Keep it in a file or a notebook."
         )
-    return error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import traceback
 import types
 from collections import Counter
@@ -18,11 +17,7 @@ from mixgrad.core.bind import Traced, captured_by
 from mixgrad.core.program import Program, Var
 from mixgrad.modes.mutable import Mutable, exchange, present_time, watched_writes
 from mixgrad.modes.trace import Staged, Staging, name_of
-
-FOREIGN = frozenset(
-    [*sys.stdlib_module_names, "numpy", "scipy", "mixgrad", "optree", "sklearn", "matplotlib", "pandas", "pytest"]
-)
-"""Packages whose functions are called, and whose objects are kept, as they are."""
+from mixgrad.program.reading.foreign import is_foreign_module
 
 _CALLABLES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
 _NUMBERS = (bool, int, float, complex, np.ndarray, np.generic)
@@ -115,7 +110,7 @@ def _objects_in(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
     while stack:
         name, value = stack.pop()
         kind = type(value)
-        if kind.__module__.partition(".")[0] in FOREIGN or isinstance(value, (Traced, type, *_CALLABLES)):
+        if is_foreign_module(kind.__module__) or isinstance(value, (Traced, type, *_CALLABLES)):
             continue
         if id(value) not in found and hasattr(value, "__dict__"):
             found[id(value)] = name, value
@@ -295,7 +290,7 @@ def place_of(error: BaseException) -> str:
     """Return where in the user's text an error arose."""
     found = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in FOREIGN:
+        if not is_foreign_module(frame.f_globals.get("__name__", "")):
             found = f'File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}: '
             break
     return found

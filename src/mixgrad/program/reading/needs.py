@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mixgrad.core.box import Box
+from mixgrad.program.reading.foreign import is_foreign, is_foreign_module
 
 _MAKE_OR_WRITE = frozenset((
     "array", "asarray", "asanyarray", "ascontiguousarray", "full", "full_like", "linspace", "put", "copyto",
@@ -46,18 +47,12 @@ class _Verdict:
 _verdicts: dict[types.CodeType, _Verdict] = {}
 
 
-def needs_rewriting(function: Callable, foreign: Callable[[types.FunctionType], bool]) -> bool:
+def needs_rewriting(function: Callable) -> bool:
     """Return whether a function, or one that it calls, writes to arrays or makes them of numbers.
 
     Functions of `math` are mostly called with plain numbers: see `remember_need`.
-
-    Parameters
-    ----------
-    function : callable
-    foreign : callable
-        Says of a function whether it is always called as it is.
     """
-    return _needs(function, foreign, ())
+    return _needs(function, ())
 
 
 def remember_need(function: Callable) -> bool:
@@ -71,26 +66,26 @@ def remember_need(function: Callable) -> bool:
     return True
 
 
-def _needs(function: Any, foreign: Callable, callers: tuple) -> bool:
+def _needs(function: Any, callers: tuple) -> bool:
     while isinstance(function, (functools.partial, types.MethodType)):
         function = function.func if isinstance(function, functools.partial) else function.__func__
     if not isinstance(function, types.FunctionType):
         method = getattr(type(function), "__call__", None)  # noqa: B004
-        return type(method) is types.FunctionType and not foreign(method)
+        return type(method) is types.FunctionType and not is_foreign(method)
     verdict = _verdicts.get(function.__code__)
     if verdict is None or not (verdict.needed or verdict.holds(function)):
         if len(_verdicts) > 10_000:
             _verdicts.clear()
-        verdict = _verdicts[function.__code__] = _judge(function, foreign)
+        verdict = _verdicts[function.__code__] = _judge(function)
     if not verdict.functions or verdict.needed:
         return verdict.needed
     callers = (*callers, function)
-    return any(_needs(callee, foreign, callers) for callee in verdict.functions if callee not in callers)
+    return any(_needs(callee, callers) for callee in verdict.functions if callee not in callers)
 
 
-def _judge(function: types.FunctionType, foreign: Callable) -> _Verdict:
+def _judge(function: types.FunctionType) -> _Verdict:
     verdict = _Verdict()
-    if foreign(function):
+    if is_foreign(function):
         verdict.names.append(("__name__", _lookup(function, "__name__")))
         return verdict
     objects, attributes = [], set()
@@ -109,7 +104,7 @@ def _judge(function: types.FunctionType, foreign: Callable) -> _Verdict:
                     owner = value
                 else:
                     objects.append(value)
-                    _judge_value(value, verdict, foreign)
+                    _judge_value(value, verdict)
         elif kind == "IMPORT_NAME":
             verdict.needed = True
         elif kind in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
@@ -119,19 +114,19 @@ def _judge(function: types.FunctionType, foreign: Callable) -> _Verdict:
             else:
                 value = getattr(before, name, None)
                 owner = value if isinstance(value, types.ModuleType) else _MISSING
-                _judge_value(value, verdict, foreign)
+                _judge_value(value, verdict)
     for attribute in attributes - _KNOWN_ATTRIBUTES:
         _judge_attribute(attribute, objects, verdict)
     return verdict
 
 
-def _judge_value(value: Any, verdict: _Verdict, foreign: Callable) -> None:
+def _judge_value(value: Any, verdict: _Verdict) -> None:
     if isinstance(value, types.FunctionType):
         verdict.functions.append(value)
     elif isinstance(value, type):
-        verdict.needed |= value.__module__ != "builtins" and not _is_foreign_module(value.__module__, foreign)
+        verdict.needed |= value.__module__ != "builtins" and not is_foreign_module(value.__module__)
     elif callable(value) and not isinstance(value, np.ufunc):
-        verdict.needed |= _needs(value, foreign, ())
+        verdict.needed |= _needs(value, ())
 
 
 def _judge_attribute(attribute: str, objects: list, verdict: _Verdict) -> None:
@@ -142,10 +137,6 @@ def _judge_attribute(attribute: str, objects: list, verdict: _Verdict) -> None:
     for value in found:
         if isinstance(value, types.FunctionType):
             verdict.functions.append(value)
-
-
-def _is_foreign_module(name: str, foreign: Callable) -> bool:
-    return foreign(types.FunctionType((lambda: None).__code__, {"__name__": name}))
 
 
 def _lookup(function: types.FunctionType, name: str) -> Any:
