@@ -125,6 +125,11 @@ class Jitted:
         leaves, structure = flatten((args, kwargs))
         return self._variant(args, kwargs, leaves, structure).program
 
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """Return in words how such arguments are worked off: loops, tiles, temporary arrays, and what NumPy does."""
+        leaves, structure = flatten((args, kwargs))
+        return self._variant(args, kwargs, leaves, structure).executable.describe()
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 

@@ -18,10 +18,10 @@ import sys
 import llvmlite
 import numpy as np
 
-from mixgrad import __version__
 from mixgrad._files import replacing
 
 LARGEST = 256 * 2**20  # bytes of all files together
+_FORMAT = "1"  # to be changed when the same LLVM IR begins to need other code
 _HEADER = b"mixgrad code 1\n"
 
 
@@ -43,7 +43,7 @@ def folder() -> pathlib.Path | None:
 
 def key(text: str, processor: str) -> str:
     """Return the name of the code of a module of LLVM IR for a processor."""
-    versions = (__version__, llvmlite.__version__, np.__version__, sys.version, platform.machine(), processor)
+    versions = (_FORMAT, llvmlite.__version__, np.__version__, sys.version, platform.machine(), processor)
     return hashlib.sha256("\n".join((*versions, text)).encode()).hexdigest()
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from llvmlite import ir
 
 from mixgrad.compile.call import Argument, add_entry, conform, entry_point
+from mixgrad.compile.describing import Description
 from mixgrad.compile.emission import Kernel
-from mixgrad.compile.fusion import fused
+from mixgrad.compile.fusion import Fusion, everything, fused
 from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm
 from mixgrad.compile.machine import Code, compile_module
 from mixgrad.compile.tensor import settle_updates
@@ -32,6 +33,7 @@ class NativePart:
     inputs: list[Var]
     outputs: list[Var]
     call: Callable[..., Any]
+    fusion: Fusion
 
 
 @dataclass
@@ -63,8 +65,8 @@ class Executable:
         self._optimistic = bool(plain)
         whole = _whole_kernel(program, plain)
         if whole is not None:
-            self.entry = whole
-            self.parts = [NativePart(list(program.inputs), [], whole)]
+            self.entry = whole.call
+            self.parts: list[NativePart | NumPyPart] = [whole]
         else:
             self.parts = _parts(program, plain)
 
@@ -87,6 +89,16 @@ class Executable:
                     return self._again(args)
             values |= {id(var): value for var, value in zip(outs, results)}
         return tuple(values[id(atom)] if isinstance(atom, Var) else atom for atom in self.program.outputs)
+
+    def describe(self) -> str:
+        """Return in words what is computed in which loops, and what by NumPy."""
+        lines = []
+        for part in self.parts:
+            if isinstance(part, NativePart):
+                lines += ["machine code:", *(f"    {line}" for line in Description(part.fusion).lines)]
+            else:
+                lines.append(f"NumPy: {part.equation.op.name} (no native form: {part.why})")
+        return "\n".join(lines)
 
     def _run_entry(self, args: Sequence[Any]) -> tuple:
         assert self.entry is not None
@@ -113,7 +125,7 @@ def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var], count: in
     return (result,) if count == 1 else result
 
 
-def _whole_kernel(program: Program, plain: AbstractSet[int]) -> Callable | None:
+def _whole_kernel(program: Program, plain: AbstractSet[int]) -> NativePart | None:
     lowering = Lowering(plain)
     try:
         for number, var in enumerate(program.inputs):
@@ -131,7 +143,7 @@ def _whole_kernel(program: Program, plain: AbstractSet[int]) -> Callable | None:
     except NoNativeForm:
         return None
     inputs = [Argument(var.shape, var.dtype) for var in program.inputs]
-    return native(lowering, inputs, outputs)
+    return NativePart(list(program.inputs), [], *native(lowering, inputs, outputs))
 
 
 def _parts(program: Program, plain: AbstractSet[int]) -> list[NativePart | NumPyPart]:
@@ -187,16 +199,16 @@ class _Collector(Lowering):
         for number, var in enumerate(outputs):
             self.output(var, var.shape, var.dtype, number)
         kinds = [[Argument(var.shape, var.dtype) for var in group] for group in (self.inputs, outputs)]
-        return NativePart(self.inputs, outputs, native(self, *kinds))
+        return NativePart(self.inputs, outputs, *native(self, *kinds))
 
 
-def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) -> Callable:
-    """Return the function that runs some statements."""
+def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) -> tuple[Callable, Fusion]:
+    """Return the function that runs some statements, and their loops."""
     module = ir.Module("mixgrad")
     fusion = fused(settle_updates(lowering.statements, []), WIDTH)
     kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan=bool(lowering.plain))
-    work = sum(statement.volume() for statement in lowering.statements)
+    work = sum(statement.volume() for statement, _ in everything(fusion))
     add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release=work > RELEASED_AT)
     register_symbols()
     code: Code = compile_module(module)
-    return entry_point(code)
+    return entry_point(code), fusion

@@ -122,7 +122,7 @@ class Memory:
 
     def is_register(self, buffer: Buffer) -> bool:
         """Whether all that there is of a buffer at a time is a number, or one for each lane."""
-        return not self._stored(buffer, buffer.shape)[0] and buffer.role == "temporary"
+        return not self._stored(buffer, buffer.shape)[0] and base_of(buffer).role == "temporary"
 
     def stored_size(self, buffer: Buffer) -> int:
         """Return how many elements of a buffer lie in memory."""
@@ -213,7 +213,7 @@ class Memory:
         """
         lengths, parts = self._stored(buffer, index)
         base = base_of(buffer)
-        if not lengths and base.role == "temporary" and buffer.role != "alias":
+        if not lengths and base.role == "temporary":
             return None, [], None
         strides = np.cumprod([1, *lengths[:0:-1]])[::-1].tolist() if lengths else []
         flat: ir.Value = constant(INT64, 0)
@@ -293,6 +293,7 @@ class Memory:
 
     def register(self, buffer: Buffer, kind: ir.Type) -> ir.Value:
         """Return where a buffer without dimensions lies."""
+        buffer = base_of(buffer)
         key = (id(buffer), kind.count if isinstance(kind, ir.VectorType) else 1, self._copy_of(buffer))
         if key not in self._registers:
             taken = self._taken(buffer, lambda: self.register(buffer, kind), kind)

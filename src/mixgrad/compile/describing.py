@@ -1,0 +1,89 @@
+"""The plan of a compiled program in words: loops, what is computed in them, what is stored, what NumPy does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from mixgrad.compile.fusion import Fusion, Loop, everything
+from mixgrad.compile.planning import Plan
+from mixgrad.compile.tensor import Apply, Buffer, Expression, Load, Region, Statement, base_of, reads, written
+
+_SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "strong_product": "*"}
+
+
+class Description:
+    """Writes the plan of one kernel.
+
+    Buffers are called by role and number: `in0`, `out0`, `t0`; a temporary array that is never in memory as a whole is
+    written with the part of it that is.
+    """
+
+    def __init__(self, fusion: Fusion) -> None:
+        self._plan = Plan(fusion)
+        self._names: dict[int, str] = {}
+        self._count = Counter[str]()
+        self.lines = list(self._body(fusion.body, 0, fusion))
+        buffers = {id(base_of(b)): base_of(b) for s, _ in everything(fusion) for b in _buffers(s)}
+        whole = [b for b in buffers.values() if b.role == "temporary" and not self._plan.contracted.get(id(b))]
+        size = sum(b.size * b.dtype.itemsize for b in whole)
+        work = sum(statement.volume() for statement, _ in everything(fusion))
+        self.lines.append(f"{work} elements computed; temporary arrays held as a whole: {size} bytes")
+
+    def _body(self, body: Sequence[Loop | Statement], depth: int, fusion: Fusion) -> Iterator[str]:
+        margin = "    " * depth
+        for node in body:
+            if isinstance(node, Loop):
+                yield margin + _heading(node, fusion)
+                yield from self._body(node.body, depth + 1, fusion)
+            elif isinstance(node, Region):
+                yield from self._region(node, depth)
+            else:
+                how = {"": "=", "sum": "+="}.get(node.reduction, f"= {node.reduction} of")
+                yield f"{margin}{self._name(node.out)} {'+=' if node.adds else how} {self._text(node.expression)}"
+
+    def _region(self, region: Region, depth: int) -> Iterator[str]:
+        margin = "    " * depth
+        if region.test is not None:
+            titles = ["while:", "do:"]
+        elif region.counter is not None:
+            steps = "as many steps as were stacked" if region.steps is not None else f"{region.counter.length} steps"
+            titles = [f"{steps}{', from the last one' if region.reverse else ''}:"]
+        else:
+            assert region.truth is not None
+            titles = [f"if not {self._name(region.truth)}:", "else:"]
+        for title, part in zip(titles, region.fused):
+            yield margin + title
+            yield from self._body(part.body, depth + 1, part)
+
+    def _name(self, buffer: Buffer) -> str:
+        buffer = base_of(buffer)
+        if id(buffer) not in self._names:
+            head = {"input": "in", "output": "out", "constant": "c"}.get(buffer.role, "t")
+            number = buffer.number if buffer.role in ("input", "output") else self._count[head]
+            self._count[head] += 1
+            self._names[id(buffer)] = f"{head}{number}"
+        return self._names[id(buffer)]
+
+    def _text(self, expression: Expression) -> str:
+        if isinstance(expression, Load):
+            return self._name(expression.buffer)
+        if isinstance(expression, Apply):
+            args = [self._text(arg) for arg in expression.args]
+            if expression.name in _SIGNS:
+                return f"({f' {_SIGNS[expression.name]} '.join(args)})"
+            return f"{expression.name}({', '.join(args)})"
+        return str(getattr(expression, "value", "place"))
+
+
+def _buffers(statement: Statement) -> list[Buffer]:
+    return [*written(statement), *(load.buffer for load in reads(statement))]
+
+
+def _heading(loop: Loop, fusion: Fusion) -> str:
+    axis, part = loop.key
+    if part == "tile":
+        return f"for each tile of the {axis.length} rows:"
+    return {"lane": "for its rows, in vectors:", "row": "for its rows, one by one:"}.get(
+        part, f"for {axis.length} places:"
+    )
