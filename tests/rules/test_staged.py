@@ -82,3 +82,13 @@ def test_questions_about_values_have_no_answer_while_tracing(function):
     args = (np.ones(2),) if function in (np.nonzero, np.flatnonzero, np.argwhere) else (np.ones(2), np.ones(2))
     with pytest.raises(StagingError):
         mg.trace(function)(*args)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int32, np.float32])
+@pytest.mark.parametrize("function", [np.sum, np.prod, np.cumsum])
+def test_sums_of_small_integers_are_as_wide_as_those_of_numpy(function, dtype):
+    x = np.array([1, 0, 1, 1]).astype(dtype)
+    program = check(mg.trace(lambda x: function(x))(x))
+    (got,) = interpret(program, x)
+    assert program.outputs[0].dtype == got.dtype == function(x).dtype
+    np.testing.assert_array_equal(got, function(x))

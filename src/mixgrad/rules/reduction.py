@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -12,7 +11,7 @@ from mixgrad._errors import UnsupportedError
 from mixgrad.core.bind import Traced
 from mixgrad.core.numpy_table import REDUCTIONS, numpy_function
 from mixgrad.rules.row import Sample, discrete, general, linear, spread, stop_gradient
-from mixgrad.rules.shape import as_array
+from mixgrad.rules.shape import as_array, dtype_of_sum
 
 
 def reduced_shape(x, *, axis, keepdims):
@@ -39,12 +38,6 @@ def _sum_transpose(out_bar, args, i, *, axis, keepdims):
     return spread(restore(out_bar, args[0], axis, keepdims) if out_bar.ndim else out_bar, shape)
 
 
-@functools.cache
-def _dtype_of_sum(dtype):
-    """Return the dtype in which NumPy adds up: small integers and truth values become 64-bit integers."""
-    return np.add.reduce(np.zeros(0, dtype)).dtype
-
-
 SAMPLES = (
     Sample(((2, 3),), {"axis": (0, 1), "keepdims": False}),
     Sample(((2, 3),), {"axis": (1,), "keepdims": False}),
@@ -60,7 +53,7 @@ sum_ = linear(
     _sum_transpose,
     lambda args, batched, *, axis, keepdims: sum_(args[0], axis=_inner(axis), keepdims=keepdims),
     reduced_shape,
-    dtype=lambda x, *, axis, keepdims: _dtype_of_sum(x.dtype),
+    dtype=lambda x, *, axis, keepdims: dtype_of_sum(x.dtype),
     samples=SAMPLES,
 )
 
@@ -253,7 +246,8 @@ def _ptp(a, axis=None, out=None, keepdims=False):
 @numpy_function(np.prod)
 def _prod(a, axis=None, dtype=None, out=None, keepdims=False):
     # Pairs, pairs of pairs and so on: no division, so the derivatives of any order are right where entries are zero.
-    a = a if dtype is None else np.astype(a, dtype)
+    dtype = dtype_of_sum(a.dtype) if dtype is None else dtype  # and products in the same
+    a = a if a.dtype == dtype else np.astype(a, dtype)
     axes = axes_of(axis, a.ndim)
     kept = tuple(i for i in range(a.ndim) if i not in axes)
     shape = reduced_shape(a, axis=axes, keepdims=bool(keepdims))

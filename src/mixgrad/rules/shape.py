@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 
@@ -109,12 +110,20 @@ astype_discrete = constant(
     lambda x, *, dtype: x.astype(dtype), Kind.DISCRETE, "astype_discrete", dtype=lambda x, *, dtype: dtype
 )
 
+
+@functools.cache
+def dtype_of_sum(dtype):
+    """Return the dtype in which NumPy adds up: small integers and truth values become 64-bit integers."""
+    return np.add.reduce(np.zeros(0, dtype)).dtype
+
+
 cumsum = linear(
     "cumsum",
     lambda x, *, axis: np.cumsum(x, axis),
     lambda out_bar, args, i, *, axis: np.flip(cumsum(np.flip(out_bar, axis), axis=axis), axis),
     lambda args, batched, *, axis: cumsum(args[0], axis=axis + 1),
     lambda x, *, axis: x.shape,
+    dtype=lambda x, *, axis: dtype_of_sum(x.dtype),
     samples=(Sample(((2, 3),), {"axis": 1}), Sample(((4,),), {"axis": 0})),
 )
 

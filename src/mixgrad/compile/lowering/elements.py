@@ -130,7 +130,7 @@ def _logsumexp(lowering: Lowering, equation: Equation) -> Tensor:
     scaled = lowering.elementwise("exp", lowering.elementwise("subtract", x, shift, dtype=dtype), dtype=dtype)
     total = lowering.elementwise("log", lowering.reduce("sum", scaled, axes, True, dtype), dtype=dtype)
     result = lowering.elementwise("add", total, shift, dtype=dtype)
-    return result if static["keepdims"] else reshaped(lowering, result, out.shape)
+    return result if static["keepdims"] else reshaped(result, out.shape)
 
 
 @form("einsum", "matmul", "matvec", "vecdot")

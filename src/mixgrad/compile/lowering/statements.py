@@ -295,7 +295,7 @@ def converted(x: Tensor, dtype: np.dtype) -> Tensor:
     return x if x.dtype == dtype else Tensor(x.shape, dtype, lambda index: cast(x.at(index), dtype))
 
 
-def reshaped(lowering: Lowering, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+def reshaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return a value in another shape: a view, in which only dimensions that are split or merged need arithmetic."""
     groups = _groups(x.shape, shape)
 

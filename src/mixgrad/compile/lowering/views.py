@@ -33,7 +33,7 @@ from mixgrad.rules.index import SLOT
 
 @form("reshape")
 def _reshape(lowering: Lowering, equation: Equation) -> Tensor:
-    return reshaped(lowering, lowering.tensor(equation.args[0]), equation.outs[0].shape)
+    return reshaped(lowering.tensor(equation.args[0]), equation.outs[0].shape)
 
 
 @form("transpose")
