@@ -18,7 +18,7 @@ _HOMES = {
     ),
     "mixgrad.custom": ("custom_jvp", "custom_vjp"),
     "mixgrad.recomputation": ("checkpoint",),
-    "mixgrad.compiled": ("jit", "set_threads", "threads"),
+    "mixgrad.compiled": ("jit", "cfunc", "set_threads", "threads"),
     "mixgrad.control_flow": ("cond", "while_loop", "scan", "fori_loop"),
     "mixgrad.linter": ("explain",),
     "mixgrad.staging": ("trace",),
@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad._errors import ShapeError as ShapeError
     from mixgrad._errors import StagingError as StagingError
     from mixgrad._errors import UnsupportedError as UnsupportedError
+    from mixgrad.compiled import cfunc as cfunc
     from mixgrad.compiled import jit as jit
     from mixgrad.compiled import set_threads as set_threads
     from mixgrad.compiled import threads as threads

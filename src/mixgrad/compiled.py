@@ -13,6 +13,7 @@ import numpy as np
 from mixgrad._errors import MixgradError
 from mixgrad._runs import run
 from mixgrad._tree import Structure, flatten
+from mixgrad.compile.c_function import c_function
 from mixgrad.compile.executable import Executable
 from mixgrad.compile.threads import MOST_THREADS, get_threads
 from mixgrad.compile.threads import set_threads as _set_threads
@@ -193,6 +194,40 @@ def jit(fun: Callable) -> Jitted:
     array([  -2., -200.,  200.])
     """
     return Jitted(fun)
+
+
+def cfunc(fun: Callable, arguments: int = 1) -> Any:
+    """Return `fun` as a function of C in a ``scipy.LowLevelCallable``, which SciPy calls without Python in between.
+
+    Parameters
+    ----------
+    fun : callable
+        Takes `arguments` floats and returns one: a function, or a derivative such as ``mg.grad(f)``.
+    arguments : int
+        One gives ``double f(double)``; several give ``double f(int n, double *x)``, as `scipy.integrate.quad` and
+        `nquad` call functions with parameters.
+
+    Returns
+    -------
+    scipy.LowLevelCallable
+        For `scipy.integrate.quad` and others. Where the function would raise, for an index out of bounds, it gives nan.
+
+    Raises
+    ------
+    UnsupportedError
+        If `fun` takes or returns something else, or needs NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.integrate, mixgrad as mg
+    >>> f = mg.cfunc(lambda x: np.exp(-x * x))
+    >>> round(scipy.integrate.quad(f, -np.inf, np.inf)[0] ** 2, 10)
+    3.1415926536
+    """
+    from scipy import LowLevelCallable
+
+    recorded, _ = record(lambda *numbers: run(fun, numbers, {}), [np.float64(0.5)] * arguments, [""] * arguments, fun)
+    return LowLevelCallable(c_function(simplify(recorded, "all")))
 
 
 def set_threads(count: int) -> None:
