@@ -17,7 +17,7 @@ COMPLEX = ("conjugate", "real", "imag")
 TRUTHS = [name for name in TABLE if name.startswith(("logical", "bitwise"))]
 ROWS = sorted(name for name, op in TABLE.items() if op.kind is not Kind.NESTED)
 ROUNDINGS = 64
-SOME = 5
+SOME = 3
 
 
 def trace(function, args):

@@ -176,9 +176,7 @@ def test_the_size_of_a_program_does_not_depend_on_the_number_of_steps(name, mode
 @pytest.mark.parametrize("mode", ["forward", "reverse", "forward over reverse"])
 def test_many_staged_steps(mode, steps, random):
     x, v, w = np.array([0.7, 1.3]), random.normal(size=2), random.normal()
-    short, long = (
-        check(mg.trace(MODES[mode](functools.partial(runge_kutta, steps=n), v, w))(x)) for n in (10, steps)
-    )
+    short, long = (check(mg.trace(MODES[mode](functools.partial(runge_kutta, steps=n), v, w))(x)) for n in (10, steps))
     assert size(short) == size(long)
     exact = Exact(functools.partial(exact_runge_kutta, steps=steps), x, v, w)
     assert_close(interpret(long, x)[0], getattr(exact, ORACLES.get(mode, mode))(), 1e-11)

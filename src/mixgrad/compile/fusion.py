@@ -401,12 +401,12 @@ def fusable(producer: Statement, consumer: Statement, axis: Axis) -> bool:
     place = _place(producer.index, axis)
     if place is None:
         return False
-    if consumer.out is producer.out and _place(consumer.index, axis) != place:
+    if base_of(consumer.out) is base_of(producer.out) and _place(consumer.index, axis) != place:
         return False
     return all(
         load.buffer is producer.out and _place(load.index, axis) == place
         for load in reads(consumer)
-        if base_of(load.buffer) is producer.out
+        if base_of(load.buffer) is base_of(producer.out)
     )
 
 
