@@ -204,3 +204,17 @@ def test_interpreting_checks_shapes():
         interpret(program, np.ones(2))
     with pytest.raises(mg.ShapeError, match="takes 1 arrays, got 2"):
         interpret(program, X, X)
+
+
+def test_arrays_of_equal_numbers_print_as_one():
+    program = mg.trace(lambda x: x + np.zeros((3, 2)) + np.array([-0.0, -0.0]) + np.array([0.0, -0.0]))(np.ones((3, 2)))
+    text = to_text(program)
+    assert "f64(0.0, (3, 2))" in text
+    assert "f64(-0.0, (2,))" in text
+    assert "f64([0.0, -0.0])" in text
+    assert to_text(parse(text)) == text
+    for read, written in zip(parse(text).equations, program.equations):
+        for a, b in zip(read.args, written.args):
+            if isinstance(b, np.ndarray):
+                np.testing.assert_array_equal(np.signbit(a), np.signbit(b))
+                assert a.shape == b.shape

@@ -85,8 +85,9 @@ def _atom_text(atom: Any, names: dict[int, str]) -> str:
     if isinstance(atom, Var):
         return names[id(atom)]
     if isinstance(atom, (np.ndarray, np.generic)):
-        text = _list_text(atom.tolist())
-        shape = f", {atom.shape}" if atom.size == 0 else ""
+        alike = atom.size > 1 and atom.tobytes() == atom.ravel()[:1].tobytes() * atom.size
+        text = _number_text(atom.ravel()[0].item()) if alike else _list_text(atom.tolist())
+        shape = f", {atom.shape}" if alike or atom.size == 0 else ""
         return f"{dtype_name(atom.dtype)}({text}{shape})"
     return _number_text(atom)
 
@@ -203,7 +204,10 @@ class _Reader:
             return self.variables[node.id]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _DTYPES:
             values = np.array(self.number(node.args[0]), _DTYPES[node.func.id])
-            return values.reshape(self.number(node.args[1])) if len(node.args) > 1 else values[()]
+            if len(node.args) == 1:
+                return values[()]
+            shape = self.number(node.args[1])  # of an array of equal numbers, or of an empty one
+            return values.reshape(shape) if values.ndim else np.full(shape, values)
         return self.number(node)
 
     def number(self, node: ast.expr) -> Any:
