@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -14,6 +16,7 @@ from mixgrad._runs import run_forward, run_recorded
 from mixgrad._tree import flatten
 from mixgrad.core.naming import renamed
 from mixgrad.core.program import Program
+from mixgrad.program.from_python import definition
 from mixgrad.program.simplify import simplify
 from mixgrad.program.to_python import to_python
 from mixgrad.program.writing.names import Names
@@ -21,6 +24,7 @@ from mixgrad.staging import _names as names_of_leaves
 from mixgrad.staging import trace
 
 Mode = Literal["forward", "reverse"]
+LONGEST_COMMENT = 88
 
 
 def source(
@@ -52,7 +56,8 @@ def source(
     Returns
     -------
     str
-        A module with one function named after `fun`, with `mode` after `fun` and ``_dual`` or ``_gradient``.
+        A module with one function named after `fun`, with `mode` after `fun` and ``_dual`` or ``_gradient``. Where a
+        line of `fun` has become something that reads differently, it stands above as a comment.
 
     Examples
     --------
@@ -64,7 +69,7 @@ def source(
     if mode not in (None, "forward", "reverse"):
         raise ValueError(f"source: mode must be None, 'forward' or 'reverse', got {mode!r}")
     if mode is None:
-        return to_python(simplify(trace(fun)(*args)), strict)
+        return _with_lines_of(fun, to_python(simplify(trace(fun)(*args)), strict))
     inputs = Inputs.of(args, argnums, "source")
     name = getattr(fun, "__name__", "")
     name = name if name.isidentifier() else "program"
@@ -75,7 +80,8 @@ def source(
         program, summary = _reverse(fun, args, inputs)
         name += "_gradient" if summary.startswith("Return the value and the gradient") else "_pullback"
     program = simplify(program)
-    return to_python(Program(program.inputs, program.equations, program.outputs, name), strict, summary)
+    program = Program(program.inputs, program.equations, program.outputs, name)
+    return _with_lines_of(fun, to_python(program, strict, summary))
 
 
 class _Leaves:
@@ -155,3 +161,29 @@ def _with_output_names(program: Program, outputs: Sequence[Any], names: list[str
     computed = {id(out) for equation in program.equations for out in equation.outs}
     wanted = {id(out): name for out, name in zip(outputs, names) if id(out) in computed and not (keep and out.name)}
     return renamed(program, wanted)
+
+
+def _with_lines_of(fun: Callable, text: str) -> str:
+    """Put assignments of `fun` above the lines that they have become, unless these read the same."""
+    assigned = _assignments(fun)
+    lines = []
+    for line in text.splitlines():
+        found = re.fullmatch(r"( +)(\w+) = (.+)", line)
+        known = assigned.pop(found[2], None) if found else None
+        if found and known is not None and known[1].partition(" = ")[2] != found[3]:
+            lines.append(f"{found[1]}# line {known[0]}: {known[1]}")
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _assignments(fun: Callable) -> dict[str, tuple[int, str]]:
+    """Return line and text of the assignments of a function to names that it assigns once."""
+    node = definition(fun.__code__) if inspect.isfunction(fun) else None
+    found: dict[str, list[tuple[int, str]]] = {}
+    for statement in ast.walk(node) if node is not None else ():
+        if isinstance(statement, (ast.Assign, ast.AugAssign)):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, []).append((statement.lineno, ast.unparse(statement)))
+    return {name: lines[0] for name, lines in found.items() if len(lines) == 1 and len(lines[0][1]) <= LONGEST_COMMENT}

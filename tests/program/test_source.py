@@ -12,9 +12,10 @@ from .written import PROGRAMS, body, load, same_bits
 
 
 def textbook(x1, x2):
-    w3 = name_value(x1 * x2, "w3")
-    w4 = name_value(np.sin(x1), "w4")
-    return name_value(w3 + w4, "w5")
+    w3 = x1 * x2
+    w4 = np.sin(x1)
+    w5 = w3 + w4
+    return w5  # noqa: RET504
 
 
 DUAL = '''"""`textbook_dual`, written by mixgrad: it needs NumPy alone."""
@@ -61,6 +62,25 @@ def test_the_gradient_of_the_textbook():
         "x1_bar = np.cos(x1) + x2",
         "return w5, x1_bar, x1",
     ]
+
+
+def test_lines_that_read_differently_stand_above():
+    def f(x, y):
+        r = np.sqrt(x**2 + y**2)
+        s = x * y
+        total = np.sum(s * np.exp(-r)) / 2
+        s2 = 3.0
+        s2 = s2 * total
+        return s2  # noqa: RET504
+
+    text = mg.source(f, 1.0, 2.0, mode="reverse")
+    first = f.__code__.co_firstlineno
+    lines = body(text)
+    at = lines.index(f"# line {first + 1}: r = np.sqrt(x ** 2 + y ** 2)")
+    assert lines[at + 1].startswith("r = np.sqrt(")
+    assert f"# line {first + 3}: total = np.sum(s * np.exp(-r)) / 2" in lines
+    assert text.count("# line") == 2  # s reads the same, s2 is assigned twice
+    np.testing.assert_allclose(load(text)(1.0, 2.0)[1], mg.grad(f)(1.0, 2.0), rtol=1e-15)
 
 
 def test_names_in_every_mode():
