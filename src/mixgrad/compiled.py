@@ -172,7 +172,8 @@ def jit(fun: Callable) -> Jitted:
     ----------
     fun : callable
         Of arrays, numbers and containers of them; strings and other hashable things are constants of a variant. It is
-        run once for each combination of shapes and dtypes, on placeholders: what it prints or stores happens then.
+        run once for each combination of shapes and dtypes, on placeholders: what it prints or stores happens then, and
+        arrays that it closes over are constants from then on.
         Inside other derivatives the function itself is run: compile the derivative instead, ``mg.jit(mg.grad(f))``.
 
     Returns
