@@ -315,7 +315,17 @@ class Fusion:
         self.rows = rows
         self._needs, self._waits = dependencies(statements)
         self._rank = _ranks(statements)
-        self.body = self._build(list(statements), frozenset())
+        self.body = self._build(self._in_phases(statements), frozenset())
+
+    def _in_phases(self, statements: Sequence[Statement]) -> list[Statement]:
+        """Return the statements with those that run over rows together, and all that they need before them."""
+        phases: dict[int, int] = {}
+        for statement in statements:
+            over_rows = int(any(axis.root() is self.rows for axis in statement.loops()))
+            before = self._needs[id(statement)] + self._waits[id(statement)]
+            first = max((phases[id(other)] for other in before if other is not statement), default=0)
+            phases[id(statement)] = first + (first % 2 != over_rows)
+        return sorted(statements, key=lambda statement: phases[id(statement)])
 
     def keys(self, statement: Statement) -> list[Key]:
         """Return the loops of a statement, from the outside to the inside: sums inside, lanes inside of all others."""
