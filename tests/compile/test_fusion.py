@@ -1,0 +1,58 @@
+"""What compiled code computes and stores: counted in its plan, not timed."""
+
+import re
+
+import numpy as np
+import pytest
+
+import mixgrad as mg
+
+
+def mixture(weights, means, factors, x):
+    """The log-likelihood of a Gaussian mixture, written plainly."""
+    centred = x[:, None, :] - means
+    scores = np.log(weights) - 0.5 * np.sum(np.einsum("kij,nkj->nki", factors, centred) ** 2, axis=2)
+    return np.sum(mg.logsumexp(scores, axis=1))
+
+
+def arguments(rows):
+    return np.full(5, 0.2), np.ones((5, 3)), np.ones((5, 3, 3)), np.ones((rows, 3))
+
+
+def plan(function, *args):
+    text = mg.jit(function).explain(*args)
+    computed, held = map(int, re.search(r"(\d+) elements computed; .*: (\d+) bytes", text).groups())
+    return text, computed, held
+
+
+@pytest.mark.parametrize("function", [mixture, mg.grad(mixture, (0, 1, 2))])
+def test_memory_does_not_grow_with_rows(function):
+    _, less, held = plan(function, *arguments(1_000))
+    text, more, still = plan(function, *arguments(100_000))
+    assert held == still < 2_000
+    assert more < 100 * less
+    assert text.count("for each tile of the 100000 rows") == 1  # value and gradient in one pass
+
+
+def test_broadcast_arrays_are_never_made():
+    text, computed, held = plan(lambda x, y: np.sum((x[:, None] - y) ** 2, axis=0), np.ones(1000), np.ones(50))
+    assert computed <= 1.1 * 1000 * 50
+    assert held == 0
+    assert "broadcast" not in text
+
+
+def test_single_uses_are_written_where_they_are_used():
+    text, computed, _ = plan(lambda x: np.exp(np.sin(x) * x + 1.0) / (1.0 + x * x), np.ones(1000))
+    assert computed == 1000
+    assert text.count(" = ") == 1
+
+
+def test_two_passes_where_rows_are_needed_twice():
+    text, *_ = plan(lambda x: (x - np.mean(x, axis=0)) / np.std(x, axis=0), np.ones((1000, 3)))
+    assert 2 <= text.count("for each tile") <= 3
+
+
+def test_numpy_is_named_where_it_computes():
+    text = mg.jit(lambda a: np.linalg.det(a) + np.sum(a)).explain(np.eye(3))
+    assert "NumPy: det (no native form: det)" in text
+    assert text.count("machine code:") == 1
