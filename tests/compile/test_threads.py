@@ -102,3 +102,13 @@ def test_a_number_of_threads_for_a_while():
 def test_it_is_a_small_positive_integer(count):
     with pytest.raises(mg.MixgradError, match="1 to 64"):
         mg.set_threads(count)
+
+
+@pytest.mark.parametrize(
+    ("told", "count"), [("1", 1), ("3", 3), ("2,1", 2), ("1000", 64), ("", None), ("0", None), ("many", None)]
+)
+def test_workers_that_share_processors_say_so(told, count, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    mine = threads.first_number()
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert threads.first_number() == (mine if count is None else count)

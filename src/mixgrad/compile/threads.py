@@ -26,7 +26,20 @@ WORTH_SHARING = 200_000  # elements computed by a loop that threads share
 MOST_THREADS = 64
 _RECORD = 5  # slots, partial sums, scratch memory, number of threads, number of this one
 
-_threads = ctypes.c_int64(min(os.cpu_count() or 1, MOST_THREADS))
+
+def first_number() -> int:
+    """Return how many threads are used at first: as many as this process has processors.
+
+    OMP_NUM_THREADS says otherwise: joblib and Dask set it in their workers, whose processes share the processors.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if told.isdecimal() and int(told) > 0:
+        return min(int(told), MOST_THREADS)
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(count, MOST_THREADS)
+
+
+_threads = ctypes.c_int64(first_number())
 
 
 def set_threads(count: int) -> None:
