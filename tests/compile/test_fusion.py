@@ -34,6 +34,18 @@ def test_memory_does_not_grow_with_rows(function):
     assert text.count("for each tile of the 100000 rows") == 1  # value and gradient in one pass
 
 
+def scaled(weights, means, factors, x):
+    """The same, with something computed of the parameters first: still one pass over the rows."""
+    return mixture(weights / np.sum(weights), means, np.tril(np.exp(factors)), x)
+
+
+@pytest.mark.parametrize("function", [scaled, mg.grad(scaled, (0, 1, 2))])
+def test_what_parameters_need_comes_before_the_rows(function):
+    text, _, held = plan(function, *arguments(100_000))
+    assert text.count("for each tile of the 100000 rows") == 1
+    assert held < 10_000
+
+
 def test_broadcast_arrays_are_never_made():
     text, computed, held = plan(lambda x, y: np.sum((x[:, None] - y) ** 2, axis=0), np.ones(1000), np.ones(50))
     assert computed <= 1.1 * 1000 * 50

@@ -9,7 +9,7 @@ import numpy as np
 from llvmlite import ir
 
 from mixgrad._errors import UnsupportedError
-from mixgrad.compile.emission import Kernel
+from mixgrad.compile.emission import WIDTH, Kernel
 from mixgrad.compile.fusion import fused
 from mixgrad.compile.lowering import Lowering, NoNativeForm
 from mixgrad.compile.machine import compile_module
@@ -44,15 +44,11 @@ def c_function(program: Program) -> Any:
         )
     lowering = Lowering()
     try:
-        for number, var in enumerate(program.inputs):
-            lowering.input(var, number)
-        for equation in program.equations:
-            lowering.equation(equation)
-        lowering.output(program.outputs[0], (), np.dtype(float), 0)
+        lowering.program(program)
     except NoNativeForm as error:
         raise UnsupportedError(f"{program.name} has no form in C: {error} is computed by NumPy") from None
     module = ir.Module("mixgrad")
-    kernel = Kernel(module, fused(settle_updates(lowering.statements, []), 8), "kernel", 8)
+    kernel = Kernel(module, fused(settle_updates(lowering.statements, []), WIDTH), "kernel", WIDTH)
     if kernel.scratch > LARGEST_SCRATCH:
         raise UnsupportedError(
             f"{program.name} needs {kernel.scratch} bytes for arrays; a function of C may take 65536"

@@ -15,6 +15,7 @@ from mixgrad.compile.tensor import Affine, Axis, Buffer, Region, Statement, read
 from mixgrad.compile.threads import Threads
 from mixgrad.compile.vecmath.arithmetic import declared
 
+WIDTH = 8  # lanes of vectors
 TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
 FIRST_ROOM = 32  # slices of what a `while` stacks
 MOST_IN_STEPS_TOGETHER = 8  # statements in a loop of which several steps are done together

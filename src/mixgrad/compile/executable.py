@@ -12,9 +12,9 @@ from llvmlite import ir
 
 from mixgrad.compile.call import Argument, add_entry, conform, entry_point
 from mixgrad.compile.describing import Description
-from mixgrad.compile.emission import Kernel
+from mixgrad.compile.emission import WIDTH, Kernel
 from mixgrad.compile.fusion import Fusion, everything, fused
-from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm
+from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm, kind_of
 from mixgrad.compile.machine import Code, compile_module
 from mixgrad.compile.tensor import settle_updates
 from mixgrad.compile.threads import register_symbols
@@ -22,7 +22,6 @@ from mixgrad.compile.zeros import plain_products
 from mixgrad.core.interpret import interpret
 from mixgrad.core.program import Equation, Program, Var
 
-WIDTH = 8  # lanes of vectors
 RELEASED_AT = 20_000  # operations from which on other threads of Python may run meanwhile
 
 
@@ -119,7 +118,8 @@ def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var], count: in
     result = entry(*args)
     if result is NotImplemented:
         ordered = conform(args, [Argument(var.shape, var.dtype) for var in inputs])
-        result = NotImplemented if ordered is None else entry(*ordered)
+        changed = ordered is not None and any(new is not old for new, old in zip(ordered, args))
+        result = entry(*ordered) if ordered is not None and changed else NotImplemented
         if result is NotImplemented:
             return None
     return (result,) if count == 1 else result
@@ -128,21 +128,11 @@ def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var], count: in
 def _whole_kernel(program: Program, plain: AbstractSet[int]) -> NativePart | None:
     lowering = Lowering(plain)
     try:
-        for number, var in enumerate(program.inputs):
-            if var.dtype not in SUPPORTED or -1 in var.shape:
-                return None
-            lowering.input(var, number)
-        for equation in program.equations:
-            lowering.equation(equation)
-        outputs = []
-        for number, atom in enumerate(program.outputs):
-            if -1 in np.shape(atom):
-                return None
-            outputs.append(Argument(np.shape(atom), np.dtype(getattr(atom, "dtype", np.asarray(atom).dtype))))
-            lowering.output(atom, outputs[-1].shape, outputs[-1].dtype, number)
+        lowering.program(program)
     except NoNativeForm:
         return None
-    inputs = [Argument(var.shape, var.dtype) for var in program.inputs]
+    arguments = lambda atoms: [Argument(tuple(np.shape(atom)), kind_of(atom)) for atom in atoms]
+    inputs, outputs = arguments(program.inputs), arguments(program.outputs)
     return NativePart(list(program.inputs), [], *native(lowering, inputs, outputs))
 
 

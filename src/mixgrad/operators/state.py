@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import traceback
 import types
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -148,11 +147,6 @@ def arrays_in(leaves: Sequence[Any]) -> list[Mutable]:
 
 def _assignable(values: Sequence[Any]) -> list[Mutable]:
     return [leaf for value in values for leaf in leaves_of(value)[0] if type(leaf) is Mutable]
-
-
-def holders_of(values: Sequence[Any]) -> Counter[int]:
-    """Return how many leaves of some variables are an assignable array or views of it, by its identity."""
-    return Counter(id(leaf.base) for leaf in _assignable(values))
 
 
 class Recording:

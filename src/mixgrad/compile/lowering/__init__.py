@@ -6,3 +6,4 @@ from mixgrad.compile.lowering import views as _views  # noqa: F401
 from mixgrad.compile.lowering.statements import SUPPORTED as SUPPORTED
 from mixgrad.compile.lowering.statements import Lowering as Lowering
 from mixgrad.compile.lowering.statements import NoNativeForm as NoNativeForm
+from mixgrad.compile.lowering.statements import kind_of as kind_of

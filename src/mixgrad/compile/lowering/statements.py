@@ -110,6 +110,25 @@ class Lowering:
         tensor = self.tensor(atom, dtype)
         self.map(shape, dtype, lambda index: tensor.at(index), Buffer(shape, dtype, "output", number))
 
+    def program(self, program: Program) -> None:
+        """Add a whole program.
+
+        Raises
+        ------
+        NoNativeForm
+            If not all of it has a native form.
+        """
+        for number, var in enumerate(program.inputs):
+            if var.dtype not in SUPPORTED or -1 in var.shape:
+                raise NoNativeForm(f"an argument of type {var.dtype}")
+            self.input(var, number)
+        for equation in program.equations:
+            self.equation(equation)
+        for number, atom in enumerate(program.outputs):
+            if -1 in np.shape(atom):
+                raise NoNativeForm("a result of a length that is known only when the program runs")
+            self.output(atom, np.shape(atom), kind_of(atom), number)
+
     # Statements ------------------------------------------------------------------------------------------------------
 
     def map(self, shape: Sequence[int], dtype: np.dtype, element: Callable, out: Buffer | None = None) -> Tensor:
@@ -266,6 +285,11 @@ class Lowering:
         for buffer in region.results:
             buffer.writer = region
         self.statements.append(region)
+
+
+def kind_of(atom: Any) -> np.dtype:
+    """Return the dtype of a variable, an array or a number."""
+    return atom.dtype if hasattr(atom, "dtype") else np.asarray(atom).dtype
 
 
 def of_buffer(buffer: Buffer) -> Tensor:

@@ -197,11 +197,6 @@ class Real:
         """Return the bits: sign, 11 of the exponent, 52 of the mantissa."""
         return Bits(self.builder, self.builder.bitcast(self.value, _like(self.value.type, INT64)))
 
-    def nearest_integer(self) -> Bits:
-        """Return the nearest integer of a number below 2**51 in size, without an instruction that AVX2 lacks."""
-        shifter = struct.unpack("<q", struct.pack("<d", _SHIFTER))[0]
-        return (self + _SHIFTER).bits() - shifter
-
 
 def where(condition: Truth, yes: Any, no: Any) -> Any:
     """Return one of two reals (or numbers), or one of two integers."""
