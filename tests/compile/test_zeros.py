@@ -30,8 +30,8 @@ def test_a_nan_that_is_meant_stays():
 
 
 def test_where_a_nan_could_get_lost_products_are_strict():
-    def sign_of_slope(x):
-        return np.sum(np.where(mg.grad(root_or_zero)(x) > -1.0, 1.0, 2.0))
+    def slope_is_large(x):
+        return mg.grad(root_or_zero)(x) > -1.0
 
-    program = mg.simplify(mg.trace(sign_of_slope)(np.array([-1.0, 4.0])), "all")
-    assert Executable(program)(np.array([-1.0, 4.0]))[0] == 2.0
+    program = mg.simplify(mg.trace(slope_is_large)(np.array([-1.0, 4.0])), "all")
+    np.testing.assert_array_equal(Executable(program)(np.array([-1.0, 4.0]))[0], [True, True])
