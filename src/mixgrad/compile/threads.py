@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from mixgrad.compile.fusion import Loop, paths
+from mixgrad.compile.fusion import Loop, paths, place_of_axis
 from mixgrad.compile.memory import ALIGNMENT, POINTER, Outside
 from mixgrad.compile.spelling import INT32, INT64, constant, element_type, stored_type
 from mixgrad.compile.sums import Sums
@@ -65,7 +65,8 @@ class Threads(Sums):
     def worth_sharing(self, loop: Loop) -> bool:
         """Whether threads are to share a loop."""
         inside = [statement for statement, _ in paths(loop.body)]
-        if any(statement.adds or statement.ordered for statement in inside) or self.outside is not None:
+        shared = [s for s in inside if (s.adds or s.ordered) and place_of_axis(s.index, loop.key[0]) is None]
+        if shared or self.outside is not None:  # several rows may write to one element
             return False
         return os.name == "posix" and sum(statement.volume() for statement in inside) >= WORTH_SHARING
 
@@ -126,6 +127,7 @@ class Threads(Sums):
         new = {"function": rows, "entry": entry, "b": start, "outside": outside, "failed": own}
         with self.frame(scratch_base=rows.args[2], **new):
             yield rows, rows.args[3]
+            self.report_nan()
             self.b.ret_void()
             entry.branch(beginning)
 
