@@ -60,14 +60,14 @@ class Executable:
         self.program = program
         self.entry: Callable[..., Any] | None = None
         self._strict: Executable | None = None
-        plain = frozenset() if strict else plain_products(program)
-        self._optimistic = bool(plain)
+        plain = None if strict else plain_products(program)
         whole = _whole_kernel(program, plain)
         if whole is not None:
             self.entry = whole.call
             self.parts: list[NativePart | NumPyPart] = [whole]
         else:
             self.parts = _parts(program, plain)
+        self._optimistic = bool(plain) or any(isinstance(part, NativePart) and _skips(part) for part in self.parts)
 
     def __call__(self, *args: Any) -> tuple:
         """Return the outputs, for arguments of the right shapes."""
@@ -125,7 +125,12 @@ def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var], count: in
     return (result,) if count == 1 else result
 
 
-def _whole_kernel(program: Program, plain: AbstractSet[int]) -> NativePart | None:
+def _skips(part: NativePart) -> bool:
+    """Whether a kernel leaves out products with zeros."""
+    return any(s.triangle is not None and s.triangle.summed is not None for s, _ in everything(part.fusion))
+
+
+def _whole_kernel(program: Program, plain: AbstractSet[int] | None) -> NativePart | None:
     lowering = Lowering(plain)
     try:
         lowering.program(program)
@@ -136,7 +141,7 @@ def _whole_kernel(program: Program, plain: AbstractSet[int]) -> NativePart | Non
     return NativePart(list(program.inputs), [], *native(lowering, inputs, outputs))
 
 
-def _parts(program: Program, plain: AbstractSet[int]) -> list[NativePart | NumPyPart]:
+def _parts(program: Program, plain: AbstractSet[int] | None) -> list[NativePart | NumPyPart]:
     """Cut a program into kernels and equations for NumPy."""
     runs: list[tuple[_Collector, str]] = []
     current = _Collector(plain)
@@ -164,7 +169,7 @@ def _parts(program: Program, plain: AbstractSet[int]) -> list[NativePart | NumPy
 class _Collector(Lowering):
     """Equations for one kernel; what they read from elsewhere is its input."""
 
-    def __init__(self, plain: AbstractSet[int]) -> None:
+    def __init__(self, plain: AbstractSet[int] | None) -> None:
         super().__init__(plain)
         self.grows = False
         self.inputs: list[Var] = []
@@ -195,7 +200,7 @@ class _Collector(Lowering):
 def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) -> tuple[Callable, Fusion]:
     """Return the function that runs some statements, and their loops."""
     module = ir.Module("mixgrad")
-    fusion = fused(settle_updates(lowering.statements, []), WIDTH)
+    fusion = fused(settle_updates(lowering.statements, []), WIDTH, triangles=lowering.plain is not None)
     kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan=bool(lowering.plain))
     work = sum(statement.volume() for statement, _ in everything(fusion))
     add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release=work > RELEASED_AT)

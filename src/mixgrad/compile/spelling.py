@@ -278,6 +278,7 @@ OF_INTEGERS = (
 )
 """Functions that compute in integers, and truth values, as well."""
 
+MOST_COPIES = 16  # of the code of a function, in the places that call it
 _C_NAMES = {"gammaln": "lgamma"}
 
 
@@ -285,10 +286,31 @@ def _formula(name: str) -> Callable:
     """Return the spelling of a function of the vector mathematics."""
 
     def spell(b: ir.IRBuilder, kind: np.dtype, *args: ir.Value) -> ir.Value:
-        value = b.call(define(b.module, name, args[0].type), args)
-        return _with_hard_cases(b, name, args[0], value) if name in HARD else value
+        function = _whole(b.module, name, args[0].type)
+        function.uses = getattr(function, "uses", 0) + 1
+        if function.uses > MOST_COPIES:  # LLVM takes long for functions of many thousand instructions
+            function.attributes.discard("alwaysinline")
+            function.attributes.add("noinline")
+        return b.call(function, args)
 
     return spell
+
+
+def _whole(module: ir.Module, name: str, kind: ir.Type) -> ir.Function:
+    """Return the function of a module that computes a function for all arguments, hard cases included."""
+    formula = define(module, name, kind)
+    if name not in HARD:
+        return formula
+    full_name = f"{formula.name}.all"
+    present = module.globals.get(full_name)
+    if isinstance(present, ir.Function):
+        return present
+    function = ir.Function(module, formula.function_type, full_name)
+    function.linkage = "internal"
+    function.attributes.add("alwaysinline")
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    b.ret(_with_hard_cases(b, name, function.args[0], b.call(formula, function.args)))
+    return function
 
 
 def _with_hard_cases(b: ir.IRBuilder, name: str, x: ir.Value, value: ir.Value) -> ir.Value:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from mixgrad.compile.fusion import Loop, paths, place_of_axis
+from mixgrad.compile.axes import place_of_axis
+from mixgrad.compile.fusion import Loop, paths
 from mixgrad.compile.memory import ALIGNMENT, POINTER, Outside
 from mixgrad.compile.spelling import INT32, INT64, constant, element_type, stored_type
 from mixgrad.compile.sums import Sums

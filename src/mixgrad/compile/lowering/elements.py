@@ -74,7 +74,7 @@ def _where(lowering: Lowering, equation: Equation) -> Tensor:
 def _weighted_sum(lowering: Lowering, equation: Equation) -> Tensor:
     (out,) = equation.outs
     args = equation.args
-    product = "multiply" if id(out) in lowering.plain else "strong_product"
+    product = "multiply" if lowering.plain and id(out) in lowering.plain else "strong_product"
     dtype = np.result_type(*[getattr(arg, "dtype", arg) for arg in args if not _is_unit(arg)])
     tensors = [None if _is_unit(arg) else converted(lowering.tensor(arg, dtype), dtype) for arg in args]
 
