@@ -28,7 +28,6 @@ from mixgrad.staging import record
 MANY = 16
 """Number of variants of a function from which on each new one is reported."""
 _WIDE = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
-_NEW: Any = object()  # instead of arrays to write into
 
 
 class RecompilationWarning(UserWarning):
@@ -101,14 +100,13 @@ class Jitted:
     def __init__(self, fun: Callable) -> None:
         functools.update_wrapper(self, fun)
         self._fun = fun
-        self._own_out = _takes_out(fun)
         self._entry: Callable = _refuse
         self._into: tuple[Callable, int] = _refuse, 0  # and of how many arrays a tuple of results consists
         self.variants: dict[tuple, Variant] = {}
 
-    def __call__(self, *args: Any, out: Any = _NEW, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Run the function; write its results into `out`, if that is given."""
-        if out is _NEW:
+        if out is None:
             if not kwargs:
                 result = self._entry(*args)
                 if result is not NotImplemented:
@@ -116,7 +114,7 @@ class Jitted:
             return self._call(args, kwargs)
         into, several = self._into
         if not kwargs and several == (len(out) if type(out) is tuple else 0):
-            result = into(*args, *out) if several else into(*args, out)
+            result = into(*(args + (out if several else (out,))))  # cheaper than a starred call with two parts
             if result is not NotImplemented:
                 return out
         return self._write(args, kwargs, out)
@@ -130,10 +128,6 @@ class Jitted:
         return variant(leaves)
 
     def _write(self, args: tuple, kwargs: dict, out: Any) -> Any:
-        if self._own_out:
-            return self._call(args, {**kwargs, "out": out})
-        if out is None:
-            return self(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         name = f"mg.jit({getattr(self._fun, '__name__', 'f')})"
         if any(isinstance(leaf, Traced) for leaf in [*leaves, *flatten(out)[0]]):
@@ -182,6 +176,14 @@ class Jitted:
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._fun, '__qualname__', self._fun)}, {len(self.variants)} variants>"
+
+
+class _WithOwnOut(Jitted):
+    """What `jit` returns of a function that has a parameter `out`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function."""
+        return super().__call__(*args) if not kwargs else self._call(args, kwargs)
 
 
 def _takes_out(fun: Callable) -> bool:
@@ -259,7 +261,7 @@ def jit(fun: Callable) -> Jitted:
     >>> f(np.array([1.0, 1.0, 2.0]), out=slope) is slope
     True
     """
-    return Jitted(fun)
+    return _WithOwnOut(fun) if _takes_out(fun) else Jitted(fun)
 
 
 def cfunc(fun: Callable, arguments: int = 1) -> Any:
