@@ -259,6 +259,18 @@ def test_derivatives_cannot_be_written_into_arrays():
     assert (out == 7).all()
 
 
+def test_code_from_disk(tmp_path, monkeypatch):
+    """Kernels of the same arguments and results share the code that calls them, and have each their own address."""
+    monkeypatch.setenv("MIXGRAD_CACHE", str(tmp_path))
+    out = np.empty(40)
+    for _ in range(2):
+        functions = [mg.jit(lambda x, f=f: f(x) * x) for f in (np.sin, np.cos, np.tanh)]
+        for _ in range(2):
+            for compiled, f in zip(functions, (np.sin, np.cos, np.tanh)):
+                np.testing.assert_allclose(compiled(X, out=out), f(X) * X, rtol=1e-14)
+        assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_methods_write_too():
     class Model:
         @mg.jit

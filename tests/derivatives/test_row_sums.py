@@ -102,6 +102,7 @@ def test_linear_parts(data):
     same(
         mg.vmap(push)(np.stack([w, 2 * w]), np.stack([x, x])), mg.vmap(expected)(np.stack([w, 2 * w]), np.stack([x, x]))
     )
+    same(mg.jit(pull)(want), mg.vjp(moments, w, x)[1](want))
     squares = [lambda w, f=f: np.sum(mg.vjp(f, w, x)[1](want)[0] ** 2) for f in (MOMENTS, moments)]
     same(*[mg.grad(square)(w) for square in squares])
     same(*[mg.hessian(square)(w) for square in squares])
@@ -144,6 +145,34 @@ def test_containers_and_keywords(data):
     twice = np.concatenate([x, x]), np.concatenate([y, y])
     doubled = total((p["w"],), rows, np.full(11, 2.0))["sum"]
     np.testing.assert_allclose(doubled, total((p["w"],), {"x": twice[0], "y": (twice[1],)}, np.ones(22))["sum"])
+
+
+def test_sums_of_sums(data):
+    """Of all pairs of two tables."""
+    p, x, _ = data
+    w = p["w"]
+    pairs = lambda w, x, y: np.sum(np.tanh((x * w) @ y.T))
+    inner = mg.sum_rows(pairs, block=3)
+    outer = mg.sum_rows(lambda w, x: inner(w, x, Y), block=4)
+    for derivative in (mg.grad, mg.hessian, mg.jacfwd, lambda f: mg.grad(f, 1)):
+        same(derivative(outer)(w, x), derivative(lambda w, x: pairs(w, x, Y))(w, x))
+
+
+Y = np.cos(np.arange(24.0)).reshape(8, 3)
+
+
+def test_within_rules_of_users(data):
+    w, x = data[0]["w"], data[1]
+
+    @mg.custom_vjp
+    def rule(w):
+        return MOMENTS(w, x)
+
+    rule.defvjp(lambda w: (MOMENTS(w, x), w), lambda w, bar: mg.vjp(lambda w: MOMENTS(w, x), w)[1](bar))
+    for mode in ("forward", "reverse"):
+        same(mg.jacobian(rule, mode=mode)(w), mg.jacobian(moments, mode=mode)(w, x))
+    squares = lambda f: lambda w: np.sum(f(w)[0] ** 2)
+    same(mg.hessian(squares(rule))(w), mg.hessian(squares(lambda w: moments(w, x)))(w))
 
 
 def test_complex_numbers(data):
