@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 
 from mixgrad._errors import MixgradError
 from mixgrad._runs import run
-from mixgrad._tree import Structure, flatten
+from mixgrad._tree import Structure, flatten, flatten_like
 from mixgrad.compile.c_function import c_function
 from mixgrad.compile.executable import Executable
+from mixgrad.compile.outputs import check_outputs
 from mixgrad.compile.threads import MOST_THREADS, get_threads
 from mixgrad.compile.threads import set_threads as _set_threads
 from mixgrad.core.bind import Traced
@@ -55,12 +57,26 @@ class Variant:
         plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(_varies, args))
         # The entry takes numbers of Python for those of NumPy: where that makes no difference.
         alike = all(np.shape(leaf) for leaf in arrays) or all(var.dtype in _WIDE for var in recorded.inputs)
-        self.entry = self.executable.entry if plain and alike and _is_flat(self._result) else None
+        self._flat = plain and alike and _is_flat(self._result)
+        self.entry = self.executable.entry if self._flat else None
+        self.several = 0 if self._result.spec is None else len(self.program.outputs)
 
     def __call__(self, leaves: list) -> Any:
         """Run it on the leaves of the arguments."""
         outputs = self.executable(*[leaves[i] for i in self._places])
         return self._result.unflatten(list(outputs))
+
+    @property
+    def into(self) -> Callable | None:
+        """What takes the arrays of arguments and of results, if the arguments and results are just these."""
+        return self.executable.into if self._flat else None
+
+    def write(self, leaves: list, out: Any, name: str) -> Any:
+        """Run it on the leaves of the arguments, write the results into `out`, and return that."""
+        arrays = flatten_like(out, self._result, f"{name}: out")
+        check_outputs(arrays, self._result.paths(), self.program.outputs, name)
+        self.executable.write([leaves[i] for i in self._places], arrays)
+        return out
 
 
 def _is_flat(result: Structure) -> bool:
@@ -73,7 +89,7 @@ def _is_flat(result: Structure) -> bool:
 
 
 class Jitted:
-    """What `jit` returns: call it as the function itself.
+    """What `jit` returns: call it as the function itself, or with arrays for the results as ``out=``.
 
     Attributes
     ----------
@@ -85,20 +101,44 @@ class Jitted:
         functools.update_wrapper(self, fun)
         self._fun = fun
         self._entry: Callable = _refuse
+        self._into: tuple[Callable, int] = _refuse, 0  # and of how many arrays a tuple of results consists
         self.variants: dict[tuple, Variant] = {}
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the function."""
-        if not kwargs:
-            result = self._entry(*args)
+    def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        """Run the function; write its results into `out`, if that is given."""
+        if out is None:
+            if not kwargs:
+                result = self._entry(*args)
+                if result is not NotImplemented:
+                    return result
+            return self._call(args, kwargs)
+        into, several = self._into
+        if not kwargs and several == (len(out) if type(out) is tuple else 0):
+            result = into(*(args + (out if several else (out,))))  # cheaper than a starred call with two parts
             if result is not NotImplemented:
-                return result
+                return out
+        return self._write(args, kwargs, out)
+
+    def _call(self, args: tuple, kwargs: dict) -> Any:
         leaves, structure = flatten((args, kwargs))
         if any(isinstance(leaf, Traced) for leaf in leaves):
             return run(self._fun, args, kwargs)  # inside another derivative, batch or recording: part of that
         variant = self._variant(args, kwargs, leaves, structure)
         self._entry = variant.entry or _refuse
         return variant(leaves)
+
+    def _write(self, args: tuple, kwargs: dict, out: Any) -> Any:
+        leaves, structure = flatten((args, kwargs))
+        name = f"mg.jit({getattr(self._fun, '__name__', 'f')})"
+        if any(isinstance(leaf, Traced) for leaf in [*leaves, *flatten(out)[0]]):
+            raise MixgradError(
+                f"{name}: arrays given as out= cannot hold values that are differentiated, batched or recorded. "
+                "Leave out= away inside of other derivatives."
+            )
+        variant = self._variant(args, kwargs, leaves, structure)
+        result = variant.write(leaves, out, name)
+        self._into = variant.into or _refuse, variant.several
+        return result
 
     def _variant(self, args: tuple, kwargs: dict, leaves: list, structure: Structure) -> Variant:
         key = (structure, *[_kind(leaf) for leaf in leaves])
@@ -118,7 +158,7 @@ class Jitted:
             f"mg.jit({getattr(self._fun, '__name__', 'f')}) is compiled for the {len(self.variants) + 1}th time, "
             f"{what}{now} instead of {then}. Pad arrays to a few lengths, or call the function without jit.",
             RecompilationWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
@@ -136,6 +176,24 @@ class Jitted:
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._fun, '__qualname__', self._fun)}, {len(self.variants)} variants>"
+
+
+class _WithOwnOut(Jitted):
+    """What `jit` returns of a function that has a parameter `out`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function."""
+        return super().__call__(*args) if not kwargs else self._call(args, kwargs)
+
+
+def _takes_out(fun: Callable) -> bool:
+    """Whether a function has a parameter `out` of its own; that of NumPy's functions means the same."""
+    if isinstance(fun, np.ufunc) or str(getattr(fun, "__module__", "")).startswith("numpy"):
+        return False
+    try:
+        return "out" in inspect.signature(fun).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _refuse(*args: Any) -> Any:
@@ -181,11 +239,17 @@ def jit(fun: Callable) -> Jitted:
     Jitted
         A function with the same results, up to a few roundings; arrays that `fun` writes to are left alone. What has no
         native form is computed by NumPy between the compiled parts.
+        With ``out=``, an array or a container of arrays like the result, it writes the results there and returns that:
+        arrays of the shapes and dtypes of the results, C-contiguous, and sharing no memory with each other. If they do
+        with arguments, or if an index may be out of bounds, results are made first and copied then: after an error
+        nothing has been written. A parameter `out` that `fun` has itself stays its own.
 
     Raises
     ------
     StagingError
         If what `fun` does depends on values in a way that cannot be a program.
+    MixgradError
+        If what is given as ``out=`` cannot hold the results, before anything is computed.
 
     Examples
     --------
@@ -193,8 +257,11 @@ def jit(fun: Callable) -> Jitted:
     >>> f = mg.jit(mg.grad(lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)))
     >>> f(np.array([0.0, 1.0, 2.0]))
     array([  -2., -200.,  200.])
+    >>> slope = np.empty(3)
+    >>> f(np.array([1.0, 1.0, 2.0]), out=slope) is slope
+    True
     """
-    return Jitted(fun)
+    return _WithOwnOut(fun) if _takes_out(fun) else Jitted(fun)
 
 
 def cfunc(fun: Callable, arguments: int = 1) -> Any:

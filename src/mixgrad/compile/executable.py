@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from mixgrad.compile.emission import WIDTH, Kernel
 from mixgrad.compile.fusion import Fusion, everything, fused
 from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm, kind_of
 from mixgrad.compile.machine import Code, compile_module
+from mixgrad.compile.outputs import write, writing_entry
 from mixgrad.compile.tensor import settle_updates
 from mixgrad.compile.threads import register_symbols
 from mixgrad.compile.zeros import plain_products
@@ -27,12 +29,24 @@ RELEASED_AT = 20_000  # operations from which on other threads of Python may run
 
 @dataclass
 class NativePart:
-    """Equations that run as one kernel."""
+    """Equations that run as one kernel.
+
+    Attributes
+    ----------
+    inputs, outputs : list of Var
+    call : callable
+        Takes the inputs, and returns new arrays.
+    fusion : Fusion
+    into : callable or None
+        Returns what takes the inputs and arrays for the outputs, and makes none; None if the kernel may fail when it
+        has written to them.
+    """
 
     inputs: list[Var]
     outputs: list[Var]
     call: Callable[..., Any]
     fusion: Fusion
+    into: Callable[[], Callable[..., Any]] | None
 
 
 @dataclass
@@ -88,6 +102,16 @@ class Executable:
                     return self._again(args)
             values |= {id(var): value for var, value in zip(outs, results)}
         return tuple(values[id(atom)] if isinstance(atom, Var) else atom for atom in self.program.outputs)
+
+    @functools.cached_property
+    def into(self) -> Callable[..., Any] | None:
+        """What takes the inputs and arrays for the outputs, without making arrays; None if there is no such thing."""
+        whole = self.parts[0] if self.entry is not None else None
+        return whole.into() if isinstance(whole, NativePart) and whole.into is not None else None
+
+    def write(self, args: Sequence[Any], outs: Sequence[np.ndarray]) -> None:
+        """Write the outputs into arrays of their shapes and dtypes; if there is an error, nothing is written."""
+        write(self, self.into, args, [Argument(var.shape, var.dtype) for var in self.program.inputs], outs)
 
     def describe(self) -> str:
         """Return in words what is computed in which loops, and what by NumPy."""
@@ -197,13 +221,17 @@ class _Collector(Lowering):
         return NativePart(self.inputs, outputs, *native(self, *kinds))
 
 
-def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) -> tuple[Callable, Fusion]:
-    """Return the function that runs some statements, and their loops."""
+def native(
+    lowering: Lowering, inputs: list[Argument], outputs: list[Argument]
+) -> tuple[Callable, Fusion, Callable[[], Callable] | None]:
+    """Return the function that runs some statements, their loops, and what makes the function that makes no arrays."""
     module = ir.Module("mixgrad")
     fusion = fused(settle_updates(lowering.statements, []), WIDTH, triangles=lowering.plain is not None)
     kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan=bool(lowering.plain))
     work = sum(statement.volume() for statement, _ in everything(fusion))
-    add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release=work > RELEASED_AT)
+    release = work > RELEASED_AT
+    add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release)
     register_symbols()
     code: Code = compile_module(module)
-    return entry_point(code), fusion
+    into = functools.partial(writing_entry, code, inputs, outputs, kernel.scratch, release)
+    return entry_point(code), fusion, None if kernel.checks else into

@@ -23,6 +23,10 @@ class Code:
         """Return the address of a function."""
         return self._engine.get_function_address(name)
 
+    def variable(self, name: str) -> int:
+        """Return the address of a global variable."""
+        return self._engine.get_global_value_address(name)
+
 
 @functools.cache
 def _ready() -> None:
