@@ -241,18 +241,6 @@ def test_many_more_points_against_long_double(name, random, seed):
         assert np.max(error) <= LIMITS.get(name, 2.0), explain(name, error, arguments)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_float32_is_the_rounded_result(name, random):
-    x = harness.float32_by_stride(65_521)
-    arguments = [x] if name not in BINARY else [x, random.permutation(x)]
-    got = harness.loop(name, np.float32)(*arguments)
-    assert got.dtype == np.float32
-    with np.errstate(all="ignore"):
-        want = harness.loop(name)(*(a.astype(np.float64) for a in arguments)).astype(np.float32)
-    assert np.array_equal(got, want, equal_nan=True)
-    assert np.array_equal(np.signbit(got), np.signbit(want))
-
-
 def test_vectors_give_what_numbers_give(random):
     """Functions of vector types, for code that is written with vectors, give the same bits as loops over numbers."""
     module, kind = ir.Module(), ir.VectorType(ir.DoubleType(), 4)

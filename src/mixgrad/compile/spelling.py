@@ -295,7 +295,7 @@ def _with_hard_cases(b: ir.IRBuilder, name: str, x: ir.Value, value: ir.Value) -
     """Let the C library compute where the formula does not hold."""
     wide = typed_like(x.type, DOUBLE)
     number = x if x.type == wide else b.fpext(x, wide)
-    hard = HARD[name](Real(b, number)).value
+    hard = HARD[name](Real(b, x)).value
     before = b.block
     with b.if_then(any_lane(b, hard), likely=False):
         function = declared(b.module, _C_NAMES.get(name, name), ir.FunctionType(DOUBLE, [DOUBLE]))

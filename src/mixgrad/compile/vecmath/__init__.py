@@ -9,7 +9,7 @@ from typing import Any
 from llvmlite import ir
 
 from . import exponential, hyperbolic, logarithm, power, special, trigonometric
-from .arithmetic import DOUBLE, Real, Truth, _like
+from .arithmetic import DOUBLE, SINGLE, Real, Truth, like
 
 #: From the name of a function of NumPy or SciPy to its formula.
 FUNCTIONS: dict[str, Callable[..., Real]] = {
@@ -20,6 +20,13 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     **trigonometric.FUNCTIONS,
     **special.FUNCTIONS,
 }
+
+#: Formulas that floats have to themselves; the others compute them as doubles, and round.
+OF_SINGLES: frozenset[Callable[..., Any]] = frozenset((
+    *exponential.FUNCTIONS.values(), *logarithm.FUNCTIONS.values(), *hyperbolic.FUNCTIONS.values(), power.power,
+    power.sqrt, trigonometric.sin, trigonometric.cos, trigonometric.tan, special.erf, special.erfc,
+    *trigonometric.HARD.values(), *special.HARD.values(),
+))  # fmt: skip
 
 #: From the name of a function to whether the scalar function of the C library must be called for some arguments.
 HARD: dict[str, Callable[..., Truth]] = {**trigonometric.HARD, **special.HARD}
@@ -36,7 +43,7 @@ def define(module: ir.Module, name: str, kind: ir.Type = DOUBLE) -> ir.Function:
         A name in `FUNCTIONS`.
     kind : llvmlite.ir.Type
         The type of the arguments and of the result: ``DoubleType()``, ``FloatType()`` or a vector type of one of
-        these. Floats are computed as doubles.
+        these.
 
     Returns
     -------
@@ -54,8 +61,8 @@ def define_formula(
     A formula that gives a `Truth` becomes a function that returns one bit (for vectors, a vector of bits).
     """
     vector = isinstance(kind, ir.VectorType)
-    double, bit = _like(kind, DOUBLE), _like(kind, ir.IntType(1))
-    width = "f64" if kind == double else "f32"
+    bit = like(kind, ir.IntType(1))
+    width = "f64" if kind == like(kind, DOUBLE) else "f32"
     full_name = f"mg.{name}.v{kind.count}{width}" if vector else f"mg.{name}.{width}"
     present = module.globals.get(full_name)
     if isinstance(present, ir.Function):
@@ -68,7 +75,7 @@ def define_formula(
     function.linkage = "internal"
     function.attributes.add("alwaysinline")
     builder, result = _written(function, formula)
-    builder.ret(result.value if gives_truth or kind == double else builder.fptrunc(result.value, kind))
+    builder.ret(result.value if gives_truth or result.value.type == kind else builder.fptrunc(result.value, kind))
     return function
 
 
@@ -76,6 +83,6 @@ def _written(function: ir.Function, formula: Callable[..., Real | Truth]) -> tup
     """Write a formula into an empty function; return where to go on, and the result."""
     builder = ir.IRBuilder(function.append_basic_block("formula"))
     arguments: list[Any] = list(function.args)
-    doubles = [_like(a.type, DOUBLE) for a in arguments]
-    wide: list[Any] = [a if a.type == double else builder.fpext(a, double) for a, double in zip(arguments, doubles)]
-    return builder, formula(*(Real(builder, a) for a in wide))
+    if function.args[0].type == like(function.args[0].type, SINGLE) and formula not in OF_SINGLES:
+        arguments = [builder.fpext(a, like(a.type, DOUBLE)) for a in arguments]
+    return builder, formula(*(Real(builder, a) for a in arguments))
