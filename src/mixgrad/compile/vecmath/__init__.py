@@ -8,7 +8,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from . import exponential, hyperbolic, logarithm, power, special, trigonometric
+from . import entropy, exponential, gammas, hyperbolic, logarithm, normal, power, special, transformation, trigonometric
 from .arithmetic import DOUBLE, SINGLE, Real, Truth, like
 
 #: From the name of a function of NumPy or SciPy to its formula.
@@ -19,17 +19,22 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     **power.FUNCTIONS,
     **trigonometric.FUNCTIONS,
     **special.FUNCTIONS,
+    **entropy.FUNCTIONS,
+    **normal.FUNCTIONS,
+    **gammas.FUNCTIONS,
+    **transformation.FUNCTIONS,
 }
-
-#: Formulas that floats have to themselves; the others compute them as doubles, and round.
-OF_SINGLES: frozenset[Callable[..., Any]] = frozenset((
-    *exponential.FUNCTIONS.values(), *logarithm.FUNCTIONS.values(), *hyperbolic.FUNCTIONS.values(), power.power,
-    power.sqrt, trigonometric.sin, trigonometric.cos, trigonometric.tan, special.erf, special.erfc,
-    *trigonometric.HARD.values(), *special.HARD.values(),
-))  # fmt: skip
 
 #: From the name of a function to whether the scalar function of the C library must be called for some arguments.
 HARD: dict[str, Callable[..., Truth]] = {**trigonometric.HARD, **special.HARD}
+
+_OWN = (
+    "exp exp2 expm1 expit log log2 log10 log1p logaddexp softplus log_expit sinh cosh tanh arcsinh arccosh arctanh "
+    "power sqrt sin cos tan erf erfc"
+)
+
+#: Formulas that hold for floats as well; of the others floats are computed as doubles, and rounded.
+OF_SINGLES: frozenset[Callable[..., Any]] = frozenset([FUNCTIONS[name] for name in _OWN.split()] + [*HARD.values()])
 
 
 def define(module: ir.Module, name: str, kind: ir.Type = DOUBLE) -> ir.Function:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from .arithmetic import Bits, Real, Truth, polynomial, where
 from .double_double import Pair, ordered_sum, rounded_quotient
 
+INFINITY = float("inf")
 LOG2E = 1.4426950408889634
 # Constants and coefficients of which there are two stand for doubles first, then for floats.
 LN2 = 0.6931471805599453, 0.6931471824645996
@@ -135,6 +137,13 @@ def expm1(x: Real) -> Real:
     return ((high + low) * 2.0 * power_of_two(bits - 1)).with_sign_of(x)
 
 
+def exprel(x: Real) -> Real:
+    """Return ``(e**x - 1) / x``, 1 for x = 0."""
+    far = exp(x - 16.0) * (math.exp(16.0) / x)  # does not overflow before the result does
+    result = where(x > 40.0, where(x < INFINITY, far, x), expm1(x) / x)
+    return where(abs(x) < 2.0**-60, 1.0, result)
+
+
 def expit(x: Real) -> Real:
     """Return the logistic function ``1 / (1 + exp(-x))``."""
     high, low = exp_pair(-abs(x), x.constant(0.0))
@@ -144,4 +153,4 @@ def expit(x: Real) -> Real:
     return rounded_quotient((where(negative, high, one), where(negative, low, 0.0)), (denominator, lost + low))
 
 
-FUNCTIONS: dict[str, Callable[..., Real]] = {"exp": exp, "exp2": exp2, "expm1": expm1, "expit": expit}
+FUNCTIONS: dict[str, Callable[..., Real]] = {"exp": exp, "exp2": exp2, "expm1": expm1, "exprel": exprel, "expit": expit}

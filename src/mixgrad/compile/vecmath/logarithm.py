@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from .arithmetic import Bits, Real, Truth, polynomial, where
 from .double_double import ordered_sum, product_of, sum_of
-from .exponential import LN2, LN2_LOW, LOG2E, exp_pair
+from .exponential import INFINITY, LN2, LN2_LOW, LOG2E, exp2, exp_pair
 
-INFINITY = float("inf")
 _SQRT_HALF = 0x3FE6A09E667F3BCD, 0x3F3504F3  # bits of 0.7071067811865476
 _LOG2E = (LOG2E, 2.0355273740931033e-17), (1.4426950216293335, 1.925963033500011e-08)
 _LOG10E = (0.4342944819032518, 1.098319650216765e-17), (0.4342944920063019, -1.0103049952192578e-08)
@@ -32,7 +31,7 @@ LOG = (
 )
 
 # 1 / (1 + f), f from sqrt(1/2) - 1 to sqrt(2) - 1, degree 2, relative error 2**-6.6: for corrections only.
-_INVERSE = (1.0049953795140283, -1.0806120157555816, 0.9142342042347492)
+INVERSE = (1.0049953795140283, -1.0806120157555816, 0.9142342042347492)
 
 
 def decomposed(x: Real, subnormal: bool = True) -> tuple[Bits, Real, Real]:
@@ -113,7 +112,7 @@ def log1p_pair(high: Real, low: Real | None = None, doubled: Truth | None = None
     lost = where(near, 0.0, lost) if low is None else where(near, low, lost)
     if doubled is not None:
         e = e + where(doubled, e.constant(1.0), 0.0)
-    return log_of_ratio(f, e, lost * polynomial(f, _INVERSE))
+    return log_of_ratio(f, e, lost * polynomial(f, INVERSE))
 
 
 def log1p(x: Real) -> Real:
@@ -126,7 +125,7 @@ def _plus_log1p(term: Real, high: Real, low: Real) -> Real:
     near = high < 0.41421356
     halved, lost = ordered_sum(high.constant(-1.0), high)  # else 1 + high is 2 (1 + f) with f = (high - 1) / 2
     f = where(near, high, halved * 0.5)
-    low = where(near, low, (lost + low) * 0.5) * polynomial(f, _INVERSE)
+    low = where(near, low, (lost + low) * 0.5) * polynomial(f, INVERSE)
     s = f / (2.0 + f)
     z = s * s
     half_square = f * f * 0.5
@@ -150,6 +149,17 @@ def logaddexp(x: Real, y: Real) -> Real:
     return where(x.is_nan() | y.is_nan(), float("nan"), sum_)
 
 
+def logaddexp2(x: Real, y: Real) -> Real:
+    """Return log2(2**x + 2**y); near 0, where the terms cancel, within some ulps of the larger argument."""
+    difference, lost = sum_of(x, -y)
+    size, larger = abs(difference), where(x > y, x, y)
+    lost = where(size < 1200.0, where(difference > 0.0, -lost, lost), 0.0)
+    share = exp2(-size)
+    share = share.times_plus(lost * x.choose(*LN2), share)
+    sum_ = where(x.equals(y), larger + 1.0, log1p(share).times_plus(x.choose(*_LOG2E)[0], larger))
+    return where(x.is_nan() | y.is_nan(), float("nan"), sum_)
+
+
 def softplus(x: Real) -> Real:
     """Return log(1 + exp(x))."""
     return _plus_log1p(where(x < 0.0, 0.0, x), *exp_pair(-abs(x), x.constant(0.0)))
@@ -166,6 +176,7 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     "log10": log10,
     "log1p": log1p,
     "logaddexp": logaddexp,
+    "logaddexp2": logaddexp2,
     "softplus": softplus,
     "log_expit": log_expit,
 }

@@ -39,7 +39,7 @@ _INVERSE_CBRT = (
 )
 
 
-def _log2_pair(x: Real) -> Pair:
+def log2_pair(x: Real) -> Pair:
     """Return the logarithm to base 2 of a positive finite x, with a relative error of about 2**-64."""
     _, e, f = decomposed(x)
     denominator, lost = ordered_sum(f.constant(2.0), f)
@@ -60,18 +60,24 @@ def _log2_pair(x: Real) -> Pair:
     return ordered_sum(high, lost + low)
 
 
+def exp2_of_pair(high: Real, low: Real, factor: float = 1.0) -> Real:
+    """Return ``factor * 2**(high + low)`` for a factor near 1."""
+    low = where(abs(high) < high.choose(1100.0, 160.0), low, 0.0)
+    high = clamped(high, high.choose(-1080.0, -155.0), high.choose(1025.0, 129.0))
+    bits, n = nearest_multiple(high, 1.0)
+    first, second = scaling(bits, high < high.choose(-1000.0, -100.0))
+    result = polynomial(high - n + low, (1.0, *high.choose(*EXP2)))
+    return (result if factor == 1.0 else result * factor) * first * second
+
+
 def power(x: Real, y: Real) -> Real:
     """Return ``x**y``, with the special cases of C's pow."""
     size = abs(x)
-    log_high, log_low = _log2_pair(size)
+    log_high, log_low = log2_pair(size)
     exponent = clamped(y, -(2.0**66), 2.0**66)  # beyond, the result is 0, 1 or infinite
     high, low = product_of(exponent, log_high)
     low = exponent.times_plus(log_low, low)
-    low = where(abs(high) < x.choose(1100.0, 160.0), low, 0.0)
-    high = clamped(high, x.choose(-1080.0, -155.0), x.choose(1025.0, 129.0))
-    bits, n = nearest_multiple(high, 1.0)
-    first, second = scaling(bits, high < x.choose(-1000.0, -100.0))
-    result = polynomial(high - n + low, (1.0, *x.choose(*EXP2))) * first * second
+    result = exp2_of_pair(high, low)
 
     grows = where(size < 1.0, -y, y) > 0.0
     at_end = size.equals(0.0) | size.equals(INFINITY)
@@ -83,6 +89,11 @@ def power(x: Real, y: Real) -> Real:
     undefined = (x < 0.0) & (x > -INFINITY) & ~is_integer
     result = where(undefined | x.is_nan() | y.is_nan(), float("nan"), result)
     return where(y.equals(0.0) | x.equals(1.0), 1.0, result)
+
+
+def exp10(x: Real) -> Real:
+    """Return 10**x."""
+    return power(x.constant(10.0), x)
 
 
 def sqrt(x: Real) -> Real:
@@ -124,4 +135,4 @@ def hypot(x: Real, y: Real) -> Real:
     return where(x.equals(INFINITY) | y.equals(INFINITY), INFINITY, result)
 
 
-FUNCTIONS: dict[str, Callable[..., Real]] = {"power": power, "sqrt": sqrt, "cbrt": cbrt, "hypot": hypot}
+FUNCTIONS: dict[str, Callable[..., Real]] = {"power": power, "exp10": exp10, "sqrt": sqrt, "cbrt": cbrt, "hypot": hypot}

@@ -109,7 +109,7 @@ _GAMMALN = (
 )
 # (gammaln(x) - (x - 1/2) (log(x) - 1) - log(2 pi) / 2 + 1/2) x of z = 1 / x**2 for x >= 6.5: degree 5, relative error
 # of gammaln(x) 2**-58.9.
-_STIRLING = (
+STIRLING = (
     0.08333333333332352,
     -0.0027777777706568846,
     0.0007936489901965526,
@@ -174,20 +174,31 @@ _COTANGENT = (
 )
 
 
-def _erfc_of_positive(x: Real) -> Real:
-    """Return erfc(x) for x from 0 to 27.3 (floats: 10.3)."""
-    square, square_lost = product_of(x, x)
-    n, _, high, low = reduced(-square)
-    r, r_lost = ordered_sum(high, low - square_lost)
-    exponential = polynomial(r, (1.0, 1.0, *x.choose(*EXP)))
+def erfcx_of_positive(x: Real, rest: Real | None = None) -> Pair:
+    """Return ``exp(x**2) erfc(x)`` for x from 0 to 27.3 (floats: 10.3), and what it lacks, relative to it.
+
+    With a tiny rest, that of ``x + rest``, but for the exponential.
+    """
     wide, wide_lost = sum_of(x, x.constant(2.5))
+    wide_lost = wide_lost if rest is None else wide_lost + rest
     inverse = 1.0 / wide
     # The error of the inverse, relative, acts on the result by 2.8 times as much (x = 0) to once (infinity).
     lost = (-inverse).times_plus(wide, 1.0) - wide_lost * inverse
-    lost = lost.times_plus(inverse.times_plus(4.5, 1.0), r_lost)
-    result = exponential * (inverse * split_polynomial(inverse.times_plus(-5.0, 1.0), x.choose(*_ERFC), 6))
+    result = inverse * split_polynomial(inverse.times_plus(-5.0, 1.0), x.choose(*_ERFC), 6)
+    return result, lost * inverse.times_plus(4.5, 1.0)
+
+
+def erfc_of_positive(x: Real, rest: Real | None = None) -> Real:
+    """Return erfc(x + rest) for x from 0 to 27.3 (floats: 10.3) and a tiny rest."""
+    square, square_lost = product_of(x, x)
+    if rest is not None:
+        square_lost = (x * 2.0).times_plus(rest, square_lost)
+    n, _, high, low = reduced(-square)
+    r, r_lost = ordered_sum(high, low - square_lost)
+    scaled, lost = erfcx_of_positive(x, rest)
+    result = polynomial(r, (1.0, 1.0, *x.choose(*EXP))) * scaled
     first, second = scaling(n, square > x.choose(600.0, 80.0))
-    return result.times_plus(lost, result) * first * second
+    return result.times_plus(lost + r_lost, result) * first * second
 
 
 def erf(x: Real) -> Real:
@@ -195,16 +206,14 @@ def erf(x: Real) -> Real:
     size = abs(x)
     z = x * x
     small = x.times_plus(polynomial(z, x.choose(*_ERF)), x)
-    large = 1.0 - _erfc_of_positive(clamped(size, 0.0, 6.5))
+    large = 1.0 - erfc_of_positive(clamped(size, 0.0, 6.5))
     return where(size < 1.0, small, large.with_sign_of(x))
 
 
 def erfc(x: Real) -> Real:
     """Return the complement of the error function, 1 - erf(x)."""
     size = abs(x)
-    result = where(
-        size < x.choose(2.0**-54, 2.0**-25), 1.0, _erfc_of_positive(clamped(size, 0.0, x.choose(27.3, 10.3)))
-    )
+    result = where(size < x.choose(2.0**-54, 2.0**-25), 1.0, erfc_of_positive(clamped(size, 0.0, x.choose(27.3, 10.3))))
     return where(x < 0.0, 2.0 - result, result)
 
 
@@ -240,7 +249,7 @@ def gammaln(x: Real) -> Real:
     before = x - 0.5
     high, low = ordered_sum(high - 1.0, low)  # without which the product overflows too early
     main, lost = product_of(before, high)
-    rest = inverse.times_plus(polynomial(inverse * inverse, _STIRLING), _HALF_LOG_TWO_PI - 0.5)
+    rest = inverse.times_plus(polynomial(inverse * inverse, STIRLING), _HALF_LOG_TWO_PI - 0.5)
     stirling = main + (before.times_plus(low, lost) + rest)
     stirling = where(main < INFINITY, stirling, INFINITY)
     # SciPy's value at -inf is -inf.
