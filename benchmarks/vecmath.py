@@ -32,8 +32,8 @@ INTRODUCTION = """\
 
 Nanoseconds for one element of arrays of doubles, then of floats, spread evenly over an interval, by
 `mg.jit(lambda x: np.exp(x))` and by NumPy or SciPy, the result's allocation included; one thread. Errors are the
-largest on a sample of such elements, in units in the last place, against mpmath. Minima over rounds in which the contestants
-take turns; the medians are in `benchmarks/results/vecmath.json`."""
+largest on a sample of such elements, in units in the last place, against mpmath. Minima over rounds in which the
+contestants take turns; the medians are in `benchmarks/results/vecmath.json`."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of functions; docs are left alone")
     parser.add_argument("--json", type=Path, help="where to write the results (benchmarks/results/vecmath.json)")
     options = parser.parse_args()
-    for name in FUNCTIONS.keys() - TABLE.keys():
+    for name in sorted(FUNCTIONS.keys() - TABLE.keys()):
         print(f"{name} is left out: it is not in the table of this program")
     results: dict[str, Any] = {
         "quick": options.quick,

@@ -15,7 +15,8 @@ from .vecmath_harness import floats_between, positive_floats
 FUNCTIONS = entropy.FUNCTIONS | normal.FUNCTIONS | gammas.FUNCTIONS | transformation.FUNCTIONS
 SLOW = ("ndtri", "erfinv", "erfcinv", "log_ndtr")  # in mpmath
 LEAST, MOST = 5e-324, float(np.finfo(float).max)
-LIMITS = {"gamma": 6.0} | {f"polygamma{n}": 16.0 for n in range(1, 5)}  # left of 0
+LIMITS = {"ndtri": 6.0, "erfinv": 6.0, "erfcinv": 6.0}
+LIMITS |= {"gamma": 6.0} | {f"polygamma{n}": 16.0 for n in range(1, 5)}  # left of 0
 INF, NAN = math.inf, math.nan
 
 
@@ -93,7 +94,8 @@ ORACLES = {
               lambda random, n: random.integers(-60, 0, n) + signed(1e-10, 0.1)(random, n)),
     **{
         f"polygamma{n}": (
-            lambda x, n=n: mp.psi(n, x), between(1e-3, 20), sizes(1e-10, 1e5), between(-19.9, -0.01), near(-3, 1e-10, 0.1)
+            lambda x, n=n: mp.psi(n, x),
+            between(1e-3, 20), sizes(1e-10, 1e5), between(-19.9, -0.01), near(-3, 1e-10, 0.1)
         )
         for n in range(1, 5)
     },
