@@ -17,6 +17,7 @@ COMPLEX = ("conjugate", "real", "imag")
 TRUTHS = [name for name in TABLE if name.startswith(("logical", "bitwise"))]
 ROWS = sorted(name for name, op in TABLE.items() if op.kind is not Kind.NESTED)
 ROUNDINGS = 64
+COARSE = {"ndtr": 512}  # SciPy's own errors, far from zero
 SOME = 3
 
 
@@ -24,7 +25,7 @@ def trace(function, args):
     return mg.trace(lambda *floats: function(*floats))(*args)
 
 
-def agree(program, args):
+def agree(program, args, roundings=ROUNDINGS):
     """Compare with the interpreter: signs of infinities, nan, and numbers to some roundings of the largest."""
     with np.errstate(all="ignore"):
         want = interpret(program, *args)
@@ -33,7 +34,7 @@ def agree(program, args):
     for a, b in zip(got, want, strict=True):
         assert np.shape(a) == np.shape(b)
         assert np.asarray(a).dtype == np.asarray(b).dtype
-        close(np.asarray(a), np.asarray(b), coarsest([b, *args]))
+        close(np.asarray(a), np.asarray(b), roundings * coarsest([b, *args]))
     return executable
 
 
@@ -42,13 +43,12 @@ def coarsest(arrays):
     return max((np.finfo(x.dtype).eps for x in map(np.asarray, arrays) if x.dtype.kind in "fc"), default=0.0)
 
 
-def close(a, b, rounding):
+def close(a, b, tolerance):
     if b.dtype.kind not in "fc":
         np.testing.assert_array_equal(a, b)
         return
     finite = np.isfinite(b)
     scale = np.max(np.abs(b), initial=0, where=finite)
-    tolerance = ROUNDINGS * rounding
     np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale)
 
 
@@ -76,7 +76,7 @@ def test_values(name):
             for function, args in ways:
                 with np.errstate(all="ignore"):
                     program = trace(function, args)
-                agree(program, args)
+                agree(program, args, COARSE.get(name, ROUNDINGS))
                 tried += len(program) > 0
     assert tried
 

@@ -20,7 +20,7 @@ from mixgrad.compile.lowering.statements import (
     form,
     reshaped,
 )
-from mixgrad.compile.spelling import OF_INTEGERS
+from mixgrad.compile.spelling import OF_INTEGERS, SPELLINGS
 from mixgrad.compile.tensor import (
     Apply,
     Expression,
@@ -50,6 +50,14 @@ def _elementwise(lowering: Lowering, equation: Equation) -> Tensor:
         raise NoNativeForm(f"{name} of numbers of type {kind}")
     tensors = [converted(lowering.tensor(arg, kind), kind) for arg in equation.args]
     return lowering.elementwise(name, *tensors, dtype=out.dtype, kind=kind)
+
+
+@form("polygamma")
+def _polygamma(lowering: Lowering, equation: Equation) -> Tensor:
+    (out,), name = equation.outs, f"polygamma{equation.static['order']}"
+    if name not in SPELLINGS:
+        raise NoNativeForm(f"polygamma of order {equation.static['order']}")
+    return lowering.elementwise(name, converted(lowering.tensor(equation.args[0]), out.dtype), dtype=out.dtype)
 
 
 @form("stop_gradient", "real", "conjugate")
