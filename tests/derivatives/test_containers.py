@@ -6,8 +6,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-import mixgrad as mg
-
 Point = collections.namedtuple("Point", "x y")
 
 
