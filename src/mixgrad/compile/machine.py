@@ -6,6 +6,7 @@ import functools
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from mixgrad.compile import cache
 
@@ -58,8 +59,14 @@ def optimised(text: str, target: llvm.TargetMachine) -> llvm.ModuleRef:
     options = llvm.create_pipeline_tuning_options(speed_level=3 if short else 2)
     options.loop_vectorization = True
     options.slp_vectorization = options.loop_unrolling = short
-    passes = llvm.create_pass_builder(target, options)
-    passes.getModulePassManager().run(parsed, passes)
+    builder = llvm.create_pass_builder(target, options)
+    passes = builder.getModulePassManager()
+    try:
+        passes.run(parsed, builder)
+    finally:
+        # Its own `close` frees nothing (llvmlite 0.45 to 0.50): it finds the method of the other base class first.
+        NewPassManager._dispose(passes)
+        passes.detach()
     return parsed
 
 
