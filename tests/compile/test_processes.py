@@ -82,6 +82,35 @@ def test_a_forked_child_goes_on_after_threads_have_run(tmp_path):
     assert run_script(tmp_path, code) == f"{[0] * 7} True\n"
 
 
+def test_a_child_compiles_although_another_thread_did_when_it_was_forked(tmp_path):
+    code = """
+    import time
+    from model import *
+
+    numbers, going = iter(range(1, 1000)), True
+
+    def compile_on():
+        while going:
+            new_one(next(numbers))
+
+    new_one(0)
+    thread = threading.Thread(target=compile_on)
+    thread.start()
+    children = []
+    for _ in range(4):
+        time.sleep(0.05)
+        child = os.fork()
+        if not child:
+            new_one(0)
+            os._exit(0)
+        children.append(child)
+    print([os.waitpid(child, 0)[1] for child in children])
+    going = False
+    thread.join()
+    """
+    assert run_script(tmp_path, code) == f"{[0] * 4}\n"
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_of_multiprocessing(tmp_path, method):
     code = f"""

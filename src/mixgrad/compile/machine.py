@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import os
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+from llvmlite.binding import ffi
 from llvmlite.binding.newpassmanagers import NewPassManager
 
 from mixgrad.compile import cache
@@ -29,6 +31,9 @@ class Code:
 def _ready() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    if hasattr(os, "register_at_fork"):  # a child must not find LLVM in the middle of another thread's work, and locked
+        lock = ffi.lib._lock
+        os.register_at_fork(before=lock.__enter__, after_in_parent=lock.__exit__, after_in_child=lock.__exit__)
 
 
 @functools.cache
