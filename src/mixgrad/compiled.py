@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
@@ -173,6 +174,15 @@ class Jitted:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> Any:
+        # Workers of multiprocessing, joblib and Dask import it by its name if it is a global variable of a module. They
+        # get the function otherwise, and compile it or read its code from disk.
+        if self.__module__ != "__main__":
+            for name, value in list(vars(sys.modules.get(self.__module__, object)).items()):
+                if value is self:
+                    return name
+        return jit, (self._fun,)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._fun, '__qualname__', self._fun)}, {len(self.variants)} variants>"
