@@ -17,6 +17,7 @@ from mixgrad.compile.tensor import (
     Apply,
     Axis,
     Buffer,
+    Call,
     Expression,
     Load,
     Region,
@@ -138,7 +139,7 @@ def _weight(expression: Expression, cheap: frozenset = frozenset()) -> int:
 
 def _reads_each_once(consumer: Statement, load: Load, producer: Statement) -> bool:
     """Whether a statement reads each element of a buffer as often as it was computed: once."""
-    if isinstance(consumer, Region):
+    if isinstance(consumer, (Region, Call)):
         return False
     axes = [part.axis for part in load.index if isinstance(part, Affine)]
     whole = all(isinstance(part, int) or (isinstance(part, Affine) and part.full) for part in load.index)
@@ -169,6 +170,7 @@ def _forwarded(statements: list[Statement]) -> list[Statement]:
         ):
             continue
         readers = [s for s in result for load in reads(s) if base_of(load.buffer) is source.buffer]
+        readers = [s for s in readers if not isinstance(s, Call)]
         if len(readers) == 1 and source.buffer.shape == copy.out.shape:
             source.buffer.role, source.buffer.number = "output", copy.out.number
             result.remove(copy)
