@@ -79,12 +79,13 @@ def inlined(statements: Sequence[Statement], wanted: Sequence[Buffer]) -> list[S
             if region.test is not None:
                 region.test = inlined(region.test, [region.truth])
             region.bodies = [inlined(body, needed) for body, needed in zip(region.bodies, region.wanted)]
+    reading = {id(s): list(reads(s)) for s in current}
     for producer in list(current):
         if producer.reduction or producer.adds or producer.out.role != "temporary" or not _plain(producer):
             continue
         if isinstance(producer, Region) or any(producer.out is buffer for buffer in wanted):
             continue
-        readers = [(s, load) for s in current for load in reads(s) if base_of(load.buffer) is producer.out]
+        readers = [(s, load) for s in current for load in reading[id(s)] if base_of(load.buffer) is producer.out]
         writers = [s for s in current if producer.out in written(s)]
         if len(writers) > 1 or any(load.buffer is not producer.out for _, load in readers):
             continue
@@ -96,6 +97,7 @@ def inlined(statements: Sequence[Statement], wanted: Sequence[Buffer]) -> list[S
         if all(_reads_each_once(consumer, load, producer) for consumer, load in readers):
             for consumer in {id(consumer): consumer for consumer, _ in readers}.values():
                 _inline(producer, consumer, [load for reader, load in readers if reader is consumer])
+                reading[id(consumer)] = list(reads(consumer))
             current.remove(producer)
     return _forwarded(current)
 

@@ -303,14 +303,14 @@ def dtype_of(expression: Expression) -> np.dtype:
 
 def loads(expression: Expression) -> Iterator[Load]:
     """Yield the elements that an expression reads, those in indices included."""
-    if isinstance(expression, Load):
-        yield expression
-        for part in expression.index:
-            if not isinstance(part, (int, Affine)):
-                yield from loads(part)
-    elif isinstance(expression, Apply):
-        for arg in expression.args:
-            yield from loads(arg)
+    waiting = [expression]
+    while waiting:  # no recursion: sums of many terms are nested deeply
+        part = waiting.pop()
+        if isinstance(part, Load):
+            yield part
+            waiting += [place for place in reversed(part.index) if not isinstance(place, (int, Affine))]
+        elif isinstance(part, Apply):
+            waiting += reversed(part.args)
 
 
 def reads(statement: Statement) -> Iterator[Load]:

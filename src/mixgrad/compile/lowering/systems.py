@@ -35,14 +35,14 @@ from mixgrad.compile.lowering.statements import (
     form,
     of_buffer,
 )
-from mixgrad.compile.tensor import Apply, Axis, Buffer, Expression, Load, Number, Operand, Position, volume
+from mixgrad.compile.tensor import Apply, Axis, Buffer, Expression, Load, Number, Operand, Position, shifted, volume
 from mixgrad.core.program import Equation
 
 SMALL = 8
-"""Rows of matrices that are factored element by element."""
-SMALL_SYSTEM = 16
+"""Rows of matrices that are factored element by element, and of blocks of larger systems."""
+SMALL_SYSTEM = 32
 """Rows of triangular matrices whose systems are solved row by row, if there are `MANY` right-hand sides to each."""
-MANY = 16
+MANY = 64
 
 
 def _operands(lowering: Lowering, equation: Equation, dtype: np.dtype) -> list[Tensor]:
@@ -136,7 +136,7 @@ def _solved_row_by_row(lowering: Lowering, found: Factors, singular: Buffer, b: 
     n = b.shape[-2]
     middle = _substitute(lowering, lu, [row(i) for i in range(n)], b, True, [None] * n)
     inverse = _inverse_diagonal(lowering, lu, b, certain=True)
-    return _joined(lowering, _substitute(lowering, lu, [x.at for x in middle], b, False, inverse), b)
+    return _joined(lowering, _substitute(lowering, lu, [x.at for x in middle], b, False, inverse), b.shape)
 
 
 def _solved_by_triangle(lowering: Lowering, a: Tensor, b: Tensor, lower: bool, unit: bool, certain: bool) -> Tensor:
@@ -145,7 +145,7 @@ def _solved_by_triangle(lowering: Lowering, a: Tensor, b: Tensor, lower: bool, u
     if n <= SMALL or (n <= SMALL_SYSTEM and count >= MANY):
         row = lambda i: lambda index: b.at([*index[:-1], 0 if n == 1 else i, index[-1]])
         inverse = [None] * n if unit else _inverse_diagonal(lowering, a, b, certain)
-        return _joined(lowering, _substitute(lowering, a, [row(i) for i in range(n)], b, lower, inverse), b)
+        return _joined(lowering, _substitute(lowering, a, [row(i) for i in range(n)], b, lower, inverse), b.shape)
     diagonal = Tensor(a.shape[:-1], a.dtype, lambda index: a.at([*index, index[-1]]))
     zeros = None if certain else has_zeros(lowering, diagonal)
     work, matrices = lowering.copied(b), readable(lowering, a)
@@ -194,27 +194,64 @@ def _substitute(
     lower: bool,
     inverse: Sequence[Tensor | None],
 ) -> list[Tensor]:
-    """Return the rows of ``a^-1 b``, each from those before it (or behind it)."""
-    n, dtype = len(rows), b.dtype
+    """Return the rows of ``a^-1 b``, each from those before it (or behind it): a few rows at a time.
+
+    Within a block of rows all products are written out; what a block contributes to another one is a product of
+    matrices, with loops.
+    """
+    n = len(rows)
+    blocks = [range(start, min(start + SMALL, n)) for start in range(0, n, SMALL)]
+    done: list[tuple[range, Tensor]] = []
     solved: dict[int, Tensor] = {}
-    for i in range(n) if lower else reversed(range(n)):
-
-        def row(index: list, i: int = i) -> Expression:
-            total = rows[i](index)
-            for k, x in solved.items():
-                product = Apply("multiply", [element(a, index[:-1], i, k), x.at(index)], dtype, dtype)
-                total = Apply("subtract", [total, product], dtype, dtype)
-            scale = inverse[i]
-            return total if scale is None else Apply("multiply", [total, element(scale, index[:-1])], dtype, dtype)
-
-        solved[i] = lowering.map((*b.shape[:-2], b.shape[-1]), dtype, row)
+    for block in blocks if lower else reversed(blocks):
+        known = [(part, _product(lowering, a, x, block, part, b)) for part, x in done]
+        order = block if lower else reversed(block)
+        own: dict[int, Tensor] = {}
+        for i in order:
+            own[i] = _unknown(lowering, a, (i, rows[i], inverse[i]), own, [(i - block.start, x) for _, x in known], b)
+        solved |= own
+        if len(blocks) > 1:
+            shape = (*b.shape[:-2], len(block), b.shape[-1])
+            done.append((block, _joined(lowering, [own[i] for i in block], shape)))
     return [solved[i] for i in range(n)]
 
 
-def _joined(lowering: Lowering, rows: Sequence[Tensor], b: Tensor) -> Tensor:
+def _unknown(
+    lowering: Lowering, a: Tensor, row: tuple, own: dict[int, Tensor], known: list[tuple[int, Tensor]], b: Tensor
+) -> Tensor:
+    """Return a row of the result from its row of the right-hand side, rows of its block and what others contribute."""
+    (i, right, scale), dtype, before = row, b.dtype, dict(own)
+
+    def at(index: list) -> Expression:
+        total = right(index)
+        for place, x in known:
+            total = Apply("subtract", [total, x.at([*index[:-1], place, index[-1]])], dtype, dtype)
+        for k, x in before.items():
+            product = Apply("multiply", [element(a, index[:-1], i, k), x.at(index)], dtype, dtype)
+            total = Apply("subtract", [total, product], dtype, dtype)
+        return total if scale is None else Apply("multiply", [total, element(scale, index[:-1])], dtype, dtype)
+
+    return lowering.map((*b.shape[:-2], b.shape[-1]), dtype, at)
+
+
+def _product(lowering: Lowering, a: Tensor, x: Tensor, rows: range, part: range, b: Tensor) -> Tensor:
+    """Return a block of a matrix times rows of the result."""
+    dtype, last = b.dtype, len(b.shape)
+    place = lambda index, block: shifted(index, block.start, 1)
+
+    def at(index: list) -> Expression:
+        *stack, i, column, k = index
+        factors = [element(a, stack, place(i, rows), place(k, part)), x.at([*stack, k, column])]
+        return Apply("multiply", factors, dtype, dtype)
+
+    shape = (*b.shape[:-2], len(rows), b.shape[-1], len(part))
+    return lowering.reduce("sum", Tensor(shape, dtype, at), [last], False, dtype)
+
+
+def _joined(lowering: Lowering, rows: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
     """Return the matrix of some rows; one that is asked for by its number needs no array."""
-    total = Buffer(b.shape, b.dtype)
-    total.axes = [None if n == 1 else Axis(n, total) for n in b.shape]
+    total = Buffer(shape, rows[0].dtype)
+    total.axes = [None if n == 1 else Axis(n, total) for n in shape]
     for i, x in enumerate(rows):
         lowering.write(total, lambda index, i=i: [*index[:-1], i, index[-1]], x)
     return _of_elements(total, lambda index: rows[index[-2]].at([*index[:-2], index[-1]]), 1)
