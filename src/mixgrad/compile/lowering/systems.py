@@ -45,7 +45,8 @@ SMALL_SYSTEM = 32
 MANY = 64
 
 
-def _operands(lowering: Lowering, equation: Equation, dtype: np.dtype) -> list[Tensor]:
+def operands(lowering: Lowering, equation: Equation, dtype: np.dtype) -> list[Tensor]:
+    """Return the arguments of an equation in a dtype; matrices without elements are left to NumPy."""
     tensors = [converted(lowering.tensor(arg, dtype), dtype) for arg in equation.args]
     if any(0 in x.shape for x in tensors):
         raise NoNativeForm("matrices without elements")
@@ -55,14 +56,14 @@ def _operands(lowering: Lowering, equation: Equation, dtype: np.dtype) -> list[T
 @form("solve")
 def _solve(lowering: Lowering, equation: Equation) -> Tensor:
     (out,) = equation.outs
-    a, b = _operands(lowering, equation, out.dtype)
+    a, b = operands(lowering, equation, out.dtype)
     return _solved(lowering, a, stretched(b, out.shape[:-2]))
 
 
 @form("inv")
 def _inv(lowering: Lowering, equation: Equation) -> Tensor:
     (out,) = equation.outs
-    (a,) = _operands(lowering, equation, out.dtype)
+    (a,) = operands(lowering, equation, out.dtype)
     one = lambda index: Apply("equal", [Position(index[-2]), Position(index[-1])], INT, BOOL)
     return _solved(lowering, a, Tensor(out.shape, out.dtype, lambda index: cast(one(index), out.dtype)))
 
@@ -70,7 +71,7 @@ def _inv(lowering: Lowering, equation: Equation) -> Tensor:
 @form("solve_triangular")
 def _solve_triangular(lowering: Lowering, equation: Equation) -> Tensor:
     (out,), static = equation.outs, equation.static
-    a, b = _operands(lowering, equation, out.dtype)
+    a, b = operands(lowering, equation, out.dtype)
     b = stretched(b, out.shape[:-2])
     certain = static["unit"] or triangle(a) != ""
     return _solved_by_triangle(lowering, a, b, static["lower"], static["unit"], certain)
@@ -270,7 +271,7 @@ def _of_elements(total: Buffer, known: Callable[[list], Expression], fixed: int)
 @form("cholesky")
 def _cholesky(lowering: Lowering, equation: Equation) -> Tensor:
     (out,) = equation.outs
-    (a,) = _operands(lowering, equation, out.dtype)
+    (a,) = operands(lowering, equation, out.dtype)
     n, stack, dtype = a.shape[-1], a.shape[:-2], a.dtype
     if n <= SMALL:
         return _small_cholesky(lowering, a)
@@ -337,19 +338,19 @@ def _root(lowering: Lowering, pivot: Tensor) -> tuple[Tensor, Tensor]:
 
 @form("slogdet")
 def _slogdet(lowering: Lowering, equation: Equation) -> list[Tensor]:
-    (a,) = _operands(lowering, equation, equation.outs[0].dtype)
-    return list(_sign_and_logarithm(lowering, a))
+    (a,) = operands(lowering, equation, equation.outs[0].dtype)
+    return list(sign_and_logarithm(lowering, a))
 
 
 @form("det")
 def _det(lowering: Lowering, equation: Equation) -> Tensor:
-    (a,) = _operands(lowering, equation, equation.outs[0].dtype)
-    sign, logarithm = _sign_and_logarithm(lowering, a)
+    (a,) = operands(lowering, equation, equation.outs[0].dtype)
+    sign, logarithm = sign_and_logarithm(lowering, a)
     size = lowering.elementwise("exp", logarithm, dtype=a.dtype)
     return lowering.elementwise("multiply", sign, size, dtype=a.dtype)
 
 
-def _sign_and_logarithm(lowering: Lowering, a: Tensor) -> tuple[Tensor, Tensor]:
+def sign_and_logarithm(lowering: Lowering, a: Tensor) -> tuple[Tensor, Tensor]:
     """Return sign and logarithm of the size of determinants, from the diagonal of the factors."""
     dtype, last = a.dtype, len(a.shape) - 2
     found = factors(lowering, a)
