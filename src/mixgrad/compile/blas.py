@@ -30,6 +30,11 @@ def _capsule(name: str) -> tuple[int, int]:
     return pointer(capsule, text), text.count(b",") + 1
 
 
+def full_name(name: str, dtype: np.dtype) -> str:
+    """Return the name of a routine, with the letter for the dtype."""
+    return _LETTERS[dtype] + name
+
+
 def routine(module: ir.Module, name: str, dtype: np.dtype, count: int) -> ir.Function:
     """Return a routine as a function of a module, and tell LLVM where it lies; each process has to.
 
@@ -43,7 +48,7 @@ def routine(module: ir.Module, name: str, dtype: np.dtype, count: int) -> ir.Fun
     count : int
         Of arguments, all of which are pointers.
     """
-    full = _LETTERS[dtype] + name
+    full = full_name(name, dtype)
     address, expected = _capsule(full)
     if count != expected:
         raise TypeError(f"{full} has {expected} arguments, got {count}")

@@ -162,10 +162,13 @@ class Factors:
         Column by column.
     pivots : Buffer
         The row that each row is exchanged with, counted from 1.
+    singular : Buffer or None
+        Whether they have no inverse, once somebody has asked: see `singular`.
     """
 
     lu: Buffer
     pivots: Buffer
+    singular: Buffer | None = None
 
     @property
     def stack(self) -> tuple[int, ...]:
@@ -179,18 +182,37 @@ class Factors:
 
 def factors(lowering: Lowering, a: Tensor) -> Factors:
     """Return the factors of matrices; those of the same matrices are computed once."""
-    place = located(a)
-    key = None if place is None else (place.load.buffer, tuple(place.load.index), tuple(place.steps), a.shape)
-    for known, statements, found in lowering.factors:
-        if key is not None and known == key and statements is lowering.statements:
-            return found
+    found = known_factors(lowering, a)
+    if found is not None:
+        return found
     stack, n = a.shape[:-2], a.shape[-1]
     found = Factors(lowering.copied(transposed(a)), empty(a.shape[:-1], INT32))
     info = empty((), INT32)
     arguments = [n, n, whole(found.lu, stack), n, whole(found.pivots, stack), whole(info)]
     call(lowering, "getrf", arguments, [found.lu, found.pivots, info], stack, 2 * n**3 // 3)
-    lowering.factors.append((key, lowering.statements, found))
+    lowering.factors.append((_key(a), lowering.statements, found))
     return found
+
+
+def known_factors(lowering: Lowering, a: Tensor) -> Factors | None:
+    """Return the factors of matrices if they have been computed where the present statements can use them."""
+    key = _key(a)
+    for known, statements, found in lowering.factors:
+        if key is not None and known == key and statements is lowering.statements:
+            return found
+    return None
+
+
+def _key(a: Tensor) -> tuple | None:
+    place = located(a)
+    return None if place is None else (place.load.buffer, tuple(place.load.index), tuple(place.steps), a.shape)
+
+
+def singular(lowering: Lowering, found: Factors) -> Buffer:
+    """Return whether matrices are singular."""
+    if found.singular is None:
+        found.singular = has_zeros(lowering, found.diagonal())
+    return found.singular
 
 
 def has_zeros(lowering: Lowering, diagonal: Tensor) -> Buffer:

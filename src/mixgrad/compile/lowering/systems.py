@@ -17,8 +17,10 @@ from mixgrad.compile.lowering.matrices import (
     element,
     factors,
     has_zeros,
+    known_factors,
     order_of_rows,
     readable,
+    singular,
     stretched,
     transposed,
     triangle,
@@ -82,19 +84,20 @@ def _solved(lowering: Lowering, a: Tensor, b: Tensor) -> Tensor:
     known = triangle(a)
     if known:
         return _solved_by_triangle(lowering, a, b, known == "L", False, True)
-    found = factors(lowering, a)
-    singular = has_zeros(lowering, found.diagonal())
     n, count = a.shape[-1], volume(b.shape) // max(volume(a.shape[:-1]), 1)
     if n <= SMALL_SYSTEM and count >= MANY:
-        return _solved_row_by_row(lowering, found, singular, b)
+        return _solved_row_by_row(lowering, factors(lowering, a), b)
+    found = known_factors(lowering, transposed(a)) if known_factors(lowering, a) is None else None
+    flip = "N" if found is None else "T"
+    found = found or factors(lowering, a)
     work = lowering.copied(transposed(b))  # column by column
     stack, steps = b.shape[:-2], work.strides()
     rounds, many, leading = _rounds(found.stack, stack, steps, b.shape[-1], n)
     place = lambda buffer: Operand(Load(buffer, [0] * len(buffer.shape)), _chosen(buffer, found.stack, stack, rounds))
     right = Operand(Load(work, [0] * len(work.shape)), [steps[i] for i in rounds])
-    arguments = ["N", n, many, place(found.lu), n, place(found.pivots), right, leading, None]
+    arguments = [flip, n, many, place(found.lu), n, place(found.pivots), right, leading, None]
     lengths = [stack[i] for i in rounds]
-    call(lowering, "getrs", arguments, [work], lengths, 2 * n * n * many, unless=place(singular))
+    call(lowering, "getrs", arguments, [work], lengths, 2 * n * n * many, unless=place(singular(lowering, found)))
     return transposed(of_buffer(work))
 
 
@@ -121,9 +124,9 @@ def _chosen(buffer: Buffer, own: Sequence[int], stack: Sequence[int], rounds: Se
     return [steps[i] for i in rounds]
 
 
-def _solved_row_by_row(lowering: Lowering, found: Factors, singular: Buffer, b: Tensor) -> Tensor:
+def _solved_row_by_row(lowering: Lowering, found: Factors, b: Tensor) -> Tensor:
     lu, order = transposed(of_buffer(found.lu)), order_of_rows(lowering, found)
-    flag = of_buffer(singular)
+    flag = of_buffer(singular(lowering, found))
 
     def row(i: int) -> Callable[[list], Expression]:
         def at(index: list) -> Expression:
