@@ -126,20 +126,14 @@ def _chosen(buffer: Buffer, own: Sequence[int], stack: Sequence[int], rounds: Se
 
 def _solved_row_by_row(lowering: Lowering, found: Factors, b: Tensor) -> Tensor:
     lu, order = transposed(of_buffer(found.lu)), order_of_rows(lowering, found)
-    flag = of_buffer(singular(lowering, found))
 
     def row(i: int) -> Callable[[list], Expression]:
-        def at(index: list) -> Expression:
-            place = Apply("cast", [element(order, index[:-1], i)], order.dtype, INT)
-            fine = Apply("logical_not", [element(flag, index[:-1])], BOOL, BOOL)
-            checked = Apply("provided", [fine, place], INT, INT) if i == 0 else place
-            return b.at([*index[:-1], checked, index[-1]])
-
-        return at
+        place = lambda index: Apply("cast", [element(order, index[:-1], i)], order.dtype, INT)
+        return lambda index: b.at([*index[:-1], place(index), index[-1]])
 
     n = b.shape[-2]
     middle = _substitute(lowering, lu, [row(i) for i in range(n)], b, True, [None] * n)
-    inverse = _inverse_diagonal(lowering, lu, b, certain=True)
+    inverse = _inverse_diagonal(lowering, lu, False)
     return _joined(lowering, _substitute(lowering, lu, [x.at for x in middle], b, False, inverse), b.shape)
 
 
@@ -148,7 +142,7 @@ def _solved_by_triangle(lowering: Lowering, a: Tensor, b: Tensor, lower: bool, u
     n, count = a.shape[-1], volume(b.shape) // max(volume(a.shape[:-1]), 1)
     if n <= SMALL or (n <= SMALL_SYSTEM and count >= MANY):
         row = lambda i: lambda index: b.at([*index[:-1], 0 if n == 1 else i, index[-1]])
-        inverse = [None] * n if unit else _inverse_diagonal(lowering, a, b, certain)
+        inverse = [None] * n if unit else _inverse_diagonal(lowering, a, certain)
         return _joined(lowering, _substitute(lowering, a, [row(i) for i in range(n)], b, lower, inverse), b.shape)
     diagonal = Tensor(a.shape[:-1], a.dtype, lambda index: a.at([*index, index[-1]]))
     zeros = None if certain else has_zeros(lowering, diagonal)
@@ -173,7 +167,7 @@ def _solved_by_triangle(lowering: Lowering, a: Tensor, b: Tensor, lower: bool, u
 # Row by row -----------------------------------------------------------------------------------------------------------
 
 
-def _inverse_diagonal(lowering: Lowering, a: Tensor, b: Tensor, certain: bool) -> list[Tensor | None]:
+def _inverse_diagonal(lowering: Lowering, a: Tensor, certain: bool) -> list[Tensor | None]:
     """Return one over each number on the diagonal; the kernel fails where that is zero."""
     stack, dtype, n = a.shape[:-2], a.dtype, a.shape[-1]
 
@@ -356,7 +350,7 @@ def _det(lowering: Lowering, equation: Equation) -> Tensor:
 def sign_and_logarithm(lowering: Lowering, a: Tensor) -> tuple[Tensor, Tensor]:
     """Return sign and logarithm of the size of determinants, from the diagonal of the factors."""
     dtype, last = a.dtype, len(a.shape) - 2
-    found = factors(lowering, a)
+    found = known_factors(lowering, transposed(a)) or factors(lowering, a)
     diagonal = found.diagonal()
     number = lambda value: Number(value, dtype)
 
