@@ -322,6 +322,37 @@ def test_what_is_changed_after_it_was_factored(n, random):
     check(f, matrix(random, n, n), random.normal(size=n))
 
 
+# Orders -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int8, np.uint8, np.bool_])
+@pytest.mark.parametrize("axis", [0, 1, -1, None])
+def test_orders(dtype, axis, random):
+    x = np.round(random.normal(size=(3, 37, 2)) * 3).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        x[0, 1, 0], x[1, 2, 1], x[1, 1, 1], x[2, 0, 0], x[2, 1, 0] = np.nan, -0.0, 0.0, np.inf, np.nan
+    both = lambda x: (np.argsort(x, axis=axis, kind="stable"), np.sort(x, axis=axis))
+    compiled, got = run(both, x)
+    for a, b in zip(got, both(x), strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    assert calls(compiled) == ["argsort"]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 64, 512])
+def test_orders_of_all_lengths(length, random):
+    x, weights = random.normal(size=length), random.normal(size=length)
+    check(lambda x: (np.argsort(x), np.median(x), np.quantile(x, 0.3)), x)
+    check(mg.grad(lambda x: np.sum(np.sort(np.sin(x)) * weights)), x)
+
+
+def test_long_sorts_are_left_to_numpy(random):
+    x = random.normal(size=600)
+    compiled = mg.jit(lambda x: np.sort(2 * x))
+    np.testing.assert_array_equal(compiled(x), np.sort(2 * x))
+    assert "NumPy: argsort (no native form: 600 numbers to sort)" in compiled.explain(x)
+
+
 # Mixtures -----------------------------------------------------------------------------------------------------------
 
 

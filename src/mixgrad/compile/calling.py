@@ -1,4 +1,4 @@
-"""Calls of routines of BLAS and LAPACK, as LLVM IR.
+"""Calls of routines of BLAS and LAPACK, and of sorting, as LLVM IR.
 
 They stand outside of what our threads share, so a routine may use threads of its own.
 """
@@ -12,6 +12,7 @@ from llvmlite import ir
 
 from mixgrad.compile.blas import routine
 from mixgrad.compile.memory import POINTER
+from mixgrad.compile.sorting import argsort
 from mixgrad.compile.spelling import INT8, INT32, INT64, constant, element_type
 from mixgrad.compile.tensor import Call, Operand
 from mixgrad.compile.values import Values
@@ -50,7 +51,11 @@ def _once(kernel: Values, call: Call, places: list[ir.Value]) -> None:
         else:
             pointer = state if argument is None else _fixed(kernel.module, argument, dtype)
         pointers.append(b.bitcast(pointer, POINTER))
-    b.call(routine(kernel.module, call.routine, dtype, len(pointers)), pointers)
+    if call.routine == "argsort":
+        function = argsort(kernel, call.arguments[0].load.buffer.dtype)
+    else:
+        function = routine(kernel.module, call.routine, dtype, len(pointers))
+    b.call(function, pointers)
     if state is not None:
         with b.if_then(b.icmp_signed("!=", b.load(state), constant(INT32, 0)), likely=False):
             b.store(constant(INT32, 1), kernel.failed)

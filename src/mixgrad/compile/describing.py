@@ -74,9 +74,11 @@ class Description:
 
     def _call(self, call: Call) -> str:
         places = [argument.load.buffer for argument in call.arguments if isinstance(argument, Operand)]
-        library = "BLAS" if call.routine in OF_BLAS else "LAPACK"
-        times = volume(call.rounds)
-        text = f"{library}: {full_name(call.routine, call.results[0].dtype)}({', '.join(map(self._name, places))})"
+        title, times = "argsort", volume(call.rounds)
+        if call.routine != "argsort":
+            library = "BLAS" if call.routine in OF_BLAS else "LAPACK"
+            title = f"{library}: {full_name(call.routine, call.results[0].dtype)}"
+        text = f"{title}({', '.join(map(self._name, places))})"
         return text if times == 1 else f"{text}, {times} times"
 
     def _name(self, buffer: Buffer) -> str:
