@@ -34,6 +34,11 @@ def positive(random, *shape):
     return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
 
 
+def last(n):
+    """Return a matrix with a one in its last place."""
+    return np.diag(np.eye(n)[-1])
+
+
 def flat(value):
     return [leaf for part in value for leaf in flat(part)] if isinstance(value, tuple) else [value]
 
@@ -244,6 +249,16 @@ def test_vectors_of_repeated_values_are_refused_as_in_python():
         pytest.param(lambda a: np.linalg.cholesky(a - np.eye(len(a))), np.ones, id="indefinite"),
         pytest.param(lambda a: triangular(True)(a, np.ones(len(a))), np.zeros, id="triangular"),
         pytest.param(lambda a: triangular(False)(a, np.ones((len(a), 80))), np.zeros, id="triangular, many columns"),
+        pytest.param(
+            lambda a: np.linalg.cholesky(np.eye(len(a)) + a)[0, 0],
+            lambda s: -2.0 * last(s[0]),
+            id="an element of a factor",
+        ),
+        pytest.param(
+            lambda a: triangular(True)(a, np.ones(len(a)))[0],
+            lambda s: np.eye(s[0]) - last(s[0]),
+            id="an element of a solution",
+        ),
         pytest.param(lambda a: np.linalg.inv(np.stack([np.eye(len(a)), a])), np.zeros, id="one of a stack"),
     ],
 )

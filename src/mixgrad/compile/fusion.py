@@ -114,7 +114,8 @@ def _needed(statements: list[Statement], wanted: Sequence[Buffer]) -> list[State
     needed = {id(base_of(buffer)) for buffer in wanted}
     result = []
     for statement in reversed(statements):
-        if any(buffer.role == "output" or id(base_of(buffer)) in needed for buffer in written(statement)):
+        used = any(buffer.role == "output" or id(base_of(buffer)) in needed for buffer in written(statement))
+        if used or statement.checks:
             result.append(statement)
             needed |= {id(base_of(load.buffer)) for load in reads(statement)}
     return result[::-1]

@@ -192,6 +192,8 @@ class Statement:
     single : bool
         Whether it takes one row at a time, not as many as a vector has lanes: between arrays in which rows lie far
         apart and tiles in which they lie side by side.
+    checks : bool
+        Whether it runs even if nobody needs its result: it may find that the program fails.
     """
 
     out: Buffer
@@ -204,6 +206,7 @@ class Statement:
     ordered: bool = False
     copies: Buffer | None = None
     single: bool = False
+    checks: bool = False
 
     def loops(self) -> list[Axis]:
         """Return all axes."""

@@ -181,7 +181,11 @@ def _inverse_diagonal(lowering: Lowering, a: Tensor, certain: bool) -> list[Tens
 
         return at
 
-    return [lowering.map(stack, dtype, inverse(i)) for i in range(n)]
+    result: list[Tensor | None] = []
+    for i in range(n):
+        result.append(lowering.map(stack, dtype, inverse(i)))
+        lowering.statements[-1].checks = not certain
+    return result
 
 
 def _substitute(
@@ -326,6 +330,7 @@ def _root(lowering: Lowering, pivot: Tensor) -> tuple[Tensor, Tensor]:
         return Apply("sqrt", [Apply("provided", [positive, pivot.at(index)], dtype, dtype)], dtype, dtype)
 
     result = lowering.map(pivot.shape, dtype, root)
+    lowering.statements[-1].checks = True
     inverse = lambda index: Apply("divide", [Number(1.0, dtype), result.at(index)], dtype, dtype)
     return result, lowering.map(pivot.shape, dtype, inverse)
 
