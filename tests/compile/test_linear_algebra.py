@@ -92,10 +92,10 @@ def test_values(n, random):
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("columns", [None, 3, 70])
+@pytest.mark.parametrize("columns", [None, 3, 300])
 def test_systems(n, columns, random):
     a, b = matrix(random, n, n), random.normal(size=(n,) if columns is None else (n, columns))
-    check(solve_both, a, b)
+    check(np.linalg.solve, a, b)
     both = lambda a, b: (triangular(True)(a, b), triangular(False, 1, True)(a, b))
     check(both, a, b, oracle=lambda a, b: (
         scipy.linalg.solve_triangular(a, b, lower=True),
@@ -118,7 +118,7 @@ def test_stacks_are_broadcast(n, stack, other, columns, random):
 
 @pytest.mark.parametrize("n", [2, 8, 12])
 def test_stacks_of_matrices(n, random):
-    a, s = matrix(random, 2, 3, n, n), positive(random, 40, n, n)
+    a, s = matrix(random, 2, 3, n, n), positive(random, 9, n, n)
     check(lambda a: (np.linalg.inv(a), np.linalg.det(a), tuple(np.linalg.slogdet(a))), a)
     check(lambda s: (np.linalg.cholesky(s), np.linalg.solve(np.linalg.cholesky(s), s[:, :, :1])), s)
 
@@ -154,7 +154,7 @@ def test_views(n, view, random):
 
 
 def test_many_right_hand_sides_of_several_matrices(random):
-    a, b = matrix(random, 3, 10, 10), random.normal(size=(70, 3, 10, 1))
+    a, b = matrix(random, 3, 10, 10), random.normal(size=(260, 3, 10, 1))
     assert calls(check(np.linalg.solve, a, b)) == ["getrf", "laswp"]
     assert not calls(check(triangular(False), a, b))
 
@@ -243,12 +243,12 @@ def test_vectors_of_repeated_values_are_refused_as_in_python():
     ("function", "make"),
     [
         pytest.param(lambda a: np.linalg.solve(a, np.ones(len(a))), np.zeros, id="solve"),
-        pytest.param(lambda a: np.linalg.solve(a, np.ones((len(a), 80))), np.zeros, id="many columns"),
+        pytest.param(lambda a: np.linalg.solve(a, np.ones((len(a), 300))), np.zeros, id="many columns"),
         pytest.param(np.linalg.inv, np.zeros, id="inv"),
         pytest.param(np.linalg.cholesky, np.zeros, id="cholesky"),
         pytest.param(lambda a: np.linalg.cholesky(a - np.eye(len(a))), np.ones, id="indefinite"),
         pytest.param(lambda a: triangular(True)(a, np.ones(len(a))), np.zeros, id="triangular"),
-        pytest.param(lambda a: triangular(False)(a, np.ones((len(a), 80))), np.zeros, id="triangular, many columns"),
+        pytest.param(lambda a: triangular(False)(a, np.ones((len(a), 300))), np.zeros, id="triangular, many columns"),
         pytest.param(
             lambda a: np.linalg.cholesky(np.eye(len(a)) + a)[0, 0],
             lambda s: -2.0 * last(s[0]),

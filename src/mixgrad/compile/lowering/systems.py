@@ -44,7 +44,7 @@ SMALL = 8
 """Rows of matrices that are factored element by element, and of blocks of larger systems."""
 SMALL_SYSTEM = 32
 """Rows of triangular matrices whose systems are solved row by row, if there are `MANY` right-hand sides to each."""
-MANY = 64
+MANY = 256
 
 
 def operands(lowering: Lowering, equation: Equation, dtype: np.dtype) -> list[Tensor]:
