@@ -21,7 +21,7 @@ from mixgrad.compile import blas
 from mixgrad.compile.fusion import everything
 from mixgrad.compile.tensor import Call
 
-SIZES = (1, 3, 8, 12)  # LAPACK begins at 9
+SIZES = (1, 3, pytest.param(8, marks=pytest.mark.long), 12)  # LAPACK begins at 9
 
 
 def matrix(random, *shape):
@@ -191,6 +191,8 @@ def test_nothing_is_left_to_numpy():
 
 # Derivatives --------------------------------------------------------------------------------------------------------
 
+SHORT = ("solve", "cholesky", "normal")
+"""Whose derivatives for larger matrices are not left to the long tests."""
 SCALARS = {
     "solve": lambda a, b: np.sum(np.sin(np.linalg.solve(a, b))),
     "triangular": lambda a, b: np.sum(np.sin(triangular(True)(a, b))),
@@ -206,15 +208,21 @@ SCALARS = {
 }
 
 
-@pytest.mark.parametrize("n", [3, 10])
-@pytest.mark.parametrize("name", SCALARS)
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [
+        pytest.param(name, n, marks=[pytest.mark.long] * (n == 10 and name not in SHORT))
+        for name in SCALARS
+        for n in (3, 10)
+    ],
+)
 def test_derivatives(name, n, random):
     f, a, b = SCALARS[name], positive(random, n, n) + np.diag(np.arange(n)), random.normal(size=(n, 2))
     a_dot, b_dot = random.normal(size=(n, n)), random.normal(size=(n, 2))
     check(mg.grad(f, argnums=(0, 1)), a, b)
     if n == 3:
         check(lambda a, b, v, w: mg.jvp(f, (a, b), (v, w)), a, b, a_dot, b_dot)
-    if n == 3 or name in ("solve", "cholesky", "normal"):
+    if n == 3 or name in SHORT:
         second = lambda a, b, v, w: mg.jvp(mg.grad(f, argnums=(0, 1)), (a, b), (v, w))
         check(second, a, b, a_dot, b_dot, tolerance=1e-9)
 
