@@ -280,10 +280,11 @@ def cfunc(fun: Callable, arguments: int = 1) -> Any:
     Parameters
     ----------
     fun : callable
-        Takes `arguments` floats and returns one: a function, or a derivative such as ``mg.grad(f)``.
+        Takes `arguments` floats and returns floats: a function, or a derivative such as ``mg.grad(f)``.
     arguments : int
         One gives ``double f(double)``; several give ``double f(int n, double *x)``, as `scipy.integrate.quad` and
-        `nquad` call functions with parameters.
+        `nquad` call functions with parameters. Functions with more results than one number, such as gradients and
+        Jacobians, become ``void f(double *x, double *results)``.
 
     Returns
     -------

@@ -1,5 +1,6 @@
 """Compiled functions that SciPy calls from C."""
 
+import ctypes
 import gc
 import math
 
@@ -56,8 +57,8 @@ def test_constants():
 @pytest.mark.parametrize(
     ("function", "count"),
     [
-        (lambda x: np.stack([x, x]), 1),
-        (lambda x, y: (x, y), 2),
+        (lambda x, y: (x, x > y), 2),
+        (lambda x: (), 1),
         (lambda x: scipy.special.j0(x), 1),
         (lambda x: x > 0, 1),
         (lambda: 1.0, 0),
@@ -66,3 +67,33 @@ def test_constants():
 def test_what_has_no_form_in_c_is_refused(function, count):
     with pytest.raises(mg.UnsupportedError):
         mg.cfunc(function, count)
+
+
+def called(function, count, *numbers):
+    """Call a function of several results as C does."""
+    results = np.full(count, 7.0)
+    pointer = ctypes.POINTER(ctypes.c_double)
+    function.function(np.array(numbers).ctypes.data_as(pointer), results.ctypes.data_as(pointer))
+    return results
+
+
+def test_gradients_and_jacobians():
+    f = lambda x, y: x * np.exp(y)
+    gradient = mg.cfunc(mg.grad(f, (0, 1)), 2)
+    assert gradient.signature == "void (double *, double *)"
+    np.testing.assert_allclose(called(gradient, 2, 2.0, 0.5), [np.exp(0.5), 2.0 * np.exp(0.5)], rtol=1e-15)
+    turned = lambda r, t: np.array([r * np.cos(t), r * np.sin(t)])
+    jacobian = mg.cfunc(mg.jacobian(turned, (0, 1)), 2)
+    r, t = 2.0, 0.3
+    np.testing.assert_allclose(
+        called(jacobian, 4, r, t), [np.cos(t), np.sin(t), -r * np.sin(t), r * np.cos(t)], rtol=1e-14
+    )
+
+
+def test_an_index_out_of_bounds_makes_all_results_nan():
+    def function(x):
+        table = np.array([1.0, 2.0])
+        return table[x.astype(int)], x
+
+    assert np.isnan(called(mg.cfunc(function), 2, 5.0)).all()
+    np.testing.assert_array_equal(called(mg.cfunc(function), 2, 1.0), [2.0, 1.0])
