@@ -8,8 +8,10 @@ import numpy as np
 from llvmlite import ir
 
 from mixgrad.compile.fusion import Fusion, Loop, everything, paths
+from mixgrad.compile.lengths import Length, usual
 from mixgrad.compile.memory import POINTER
 from mixgrad.compile.planning import Plan
+from mixgrad.compile.sizes import typed
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, cast, constant, splat
 from mixgrad.compile.tensor import Affine, Axis, Buffer, Region, Statement, reads, written
 from mixgrad.compile.threads import Threads
@@ -24,11 +26,20 @@ MOST_IN_STEPS_TOGETHER = 8  # statements in a loop of which several steps are do
 class Kernel(Threads):
     """Writes the kernel of a tree of loops into a module.
 
-    Its `function` returns 0, or 1 if an index was out of bounds or, with `refuse_nan`, a result is a nan.
+    Its `function` returns 0, or 1 if an index was out of bounds or, with `refuse_nan`, a result is a nan. With `least`
+    it takes the number of rows when it is called, and returns 1 if there are fewer.
     """
 
-    def __init__(self, module: ir.Module, fusion: Fusion, name: str, width: int, refuse_nan: bool = False) -> None:
-        super().__init__(module, name, width, Plan(fusion))
+    def __init__(
+        self,
+        module: ir.Module,
+        fusion: Fusion,
+        name: str,
+        width: int,
+        refuse_nan: bool = False,
+        least: int | None = None,
+    ) -> None:
+        super().__init__(module, name if least is None else f"{name}.loops", width, Plan(fusion), least is not None)
         start = self.b.block
         self.count = constant(INT64, 0)
         self._depth = 0  # of loops and branches of the program
@@ -40,6 +51,8 @@ class Kernel(Threads):
         self._free()
         self.b.ret(self.b.load(self.failed))
         self.entry.branch(start)
+        if least is not None:
+            self.function = self.with_room(name, self.function, least)
 
     def _refuse_nan(self, fusion: Fusion) -> None:
         """Return 1 if there is a nan in an output."""
@@ -47,8 +60,9 @@ class Kernel(Threads):
             id(buffer): buffer for s, _ in everything(fusion) for buffer in written(s) if buffer.role == "output"
         }
         for buffer in outputs.values():
-            if buffer.dtype.kind == "f" and buffer.size:
-                with self.range(0, buffer.size, 1) as i:
+            size = self.size(buffer.shape)
+            if buffer.dtype.kind == "f" and size:
+                with self.range(0, size, 1) as i:
                     number = self.load_at(self.pointer(buffer), i)
                     found = self.b.zext(self.b.fcmp_unordered("uno", number, number), INT32)
                     self.b.store(self.b.or_(self.b.load(self.failed), found), self.failed)
@@ -57,7 +71,7 @@ class Kernel(Threads):
 
     def _emit_tree(self, fusion: Fusion) -> None:
         rows = fusion.rows
-        tile = TILE if rows is not None and rows.length >= LONG else SMALL_TILE
+        tile = TILE if rows is not None and usual(rows.length) >= LONG else SMALL_TILE
         outer = getattr(self, "rows", None), getattr(self, "tile", SMALL_TILE)
         self.rows, self.tile = rows, tile
         self._emit(fusion.body)
@@ -71,12 +85,10 @@ class Kernel(Threads):
     def _emit_region_itself(self, region: Region) -> None:
         if region.test is None and region.counter is not None:
             length = region.counter.length
-            last: int | ir.Value = length if region.steps is None else self.load(region.steps, [])
+            last: int | ir.Value = self.length(length) if region.steps is None else self.load(region.steps, [])
             if length:
                 with self.range(0, last, 1) as i:
-                    backwards = self.b.sub(
-                        constant(INT64, length) if region.steps is None else last, constant(INT64, 1)
-                    )
+                    backwards = self.b.sub(typed(last), constant(INT64, 1))
                     self.at[region.counter.root()] = self.b.sub(backwards, i) if region.reverse else i
                     self._emit_tree(region.fused[0])
                     self._hand_on(region)
@@ -143,8 +155,9 @@ class Kernel(Threads):
         for old, value in numbers:
             self.store(old, first(old), value)
         for old, new in region.carried:
-            if not self.is_register(new) and old.size:
-                with self.range(0, old.size, 1) as i:
+            size = self.size(old.shape)
+            if not self.is_register(new) and size:
+                with self.range(0, size, 1) as i:
                     value = self.load_at(self.pointer(new), i)
                     self.b.store(value, self.b.gep(self.pointer(old), [i]))
 
@@ -168,7 +181,7 @@ class Kernel(Threads):
             if self.worth_sharing(loop) and not self._depth:
                 self.share(loop)
             else:
-                self.emit_tiles(loop, 0, axis.length)
+                self.emit_tiles(loop, 0, self.length(axis.length))
         elif part == "lane":
             self._emit_lanes(loop, self.modes())
         elif part == "row":
@@ -182,9 +195,10 @@ class Kernel(Threads):
         """Emit a loop over an axis, several steps at a time if its sums can share what they read then."""
         axis = loop.key[0]
         together = 1 if self.copies else self._steps_together(loop)
-        whole = axis.length // together * together
-        for start, stop, step in ((0, whole, together), (whole, axis.length, 1)):
-            if start < stop:
+        length = self.length(axis.length)
+        whole = length // together * together if isinstance(length, int) else 0
+        for start, stop, step in ((0, whole, together), (whole, length, 1)):
+            if not isinstance(stop, int) or start < stop:
                 with self.range(start, stop, step) as i:
                     if step > 1:
                         self.copies = axis, [self.b.add(i, constant(INT64, k)) if k else i for k in range(step)]
@@ -197,7 +211,7 @@ class Kernel(Threads):
     def _steps_together(self, loop: Loop) -> int:
         axis, inside = loop.key[0], list(paths(loop.body))
         sums = [s for s, path in inside if s.reduction == "sum" and path and _shares_reads(s, axis)]
-        if not sums or len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None:
+        if not sums or len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None or isinstance(axis.length, Length):
             return 1
         return next((n for n in (4, 5, 3, 2) if axis.length % n == 0), 4 if axis.length > 8 else 1)
 
@@ -216,8 +230,8 @@ class Kernel(Threads):
         axis = loop.key[0]
         with self.range(start, stop, self.tile) as base:
             self.count = constant(INT64, self.tile)
-            if axis.length % self.tile:
-                rest = self.b.sub(constant(INT64, axis.length), base)
+            if isinstance(axis.length, Length) or axis.length % self.tile:
+                rest = self.b.sub(typed(self.length(axis.length)), base)
                 self.count = self.b.select(self.b.icmp_signed("<", rest, self.count), rest, self.count)
             self.at[axis, "tile"] = base
             self._emit(loop.body)
@@ -228,7 +242,7 @@ class Kernel(Threads):
         axis = loop.key[0]
         whole: ir.Value = constant(INT64, 0)
         if self.width in modes:
-            whole = self.b.and_(self.count, constant(INT64, -self.width)) if axis.length % self.width else self.count
+            whole = self.b.and_(self.count, constant(INT64, -self.width)) if 1 in self.modes() else self.count
         for start, stop, lanes in ((constant(INT64, 0), whole, self.width), (whole, self.count, 1)):
             if lanes in modes:
                 self.lanes = lanes

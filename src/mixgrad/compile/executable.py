@@ -59,15 +59,20 @@ class Executable:
     def __init__(self, program: Program, strict: bool = False) -> None:
         self.program = program
         self.entry: Callable[..., Any] | None = None
+        self.parts: list[NativePart | NumPyPart] = []
+        self._inputs: Sequence[Var | Argument] = program.inputs
         self._strict: Executable | None = None
         plain = frozenset() if strict else plain_products(program)
         self._optimistic = bool(plain)
-        whole = _whole_kernel(program, plain)
+        self._compile(plain)
+
+    def _compile(self, plain: AbstractSet[int]) -> None:
+        whole = _whole_kernel(self.program, plain)
         if whole is not None:
             self.entry = whole.call
-            self.parts: list[NativePart | NumPyPart] = [whole]
+            self.parts = [whole]
         else:
-            self.parts = _parts(program, plain)
+            self.parts = _parts(self.program, plain)
 
     def __call__(self, *args: Any) -> tuple:
         """Return the outputs, for arguments of the right shapes."""
@@ -101,19 +106,25 @@ class Executable:
 
     def _run_entry(self, args: Sequence[Any]) -> tuple:
         assert self.entry is not None
-        results = _call(self.entry, args, self.program.inputs, len(self.program.outputs))
+        results = _call(self.entry, args, self._inputs, len(self.program.outputs))
         return self._again(args) if results is None else tuple(results)
 
     def _again(self, args: Sequence[Any]) -> tuple:
         """Run with strong zeros, if it was without; otherwise let NumPy compute, and raise its errors."""
         if not self._optimistic:
-            return interpret(self.program, *args)
+            return interpret(self._program_for(args), *args)
         if self._strict is None:
-            self._strict = Executable(self.program, strict=True)
+            self._strict = self._stricter()
         return self._strict(*args)
 
+    def _program_for(self, args: Sequence[Any]) -> Program:
+        return self.program
 
-def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var], count: int) -> Sequence[Any] | None:
+    def _stricter(self) -> Executable:
+        return Executable(self.program, strict=True)
+
+
+def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var | Argument], count: int) -> Sequence[Any] | None:
     """Call a kernel, with arguments brought into order if they are not; None if it gave up: an index out of bounds."""
     result = entry(*args)
     if result is NotImplemented:
@@ -194,11 +205,18 @@ class _Collector(Lowering):
 
 def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) -> tuple[Callable, Fusion]:
     """Return the function that runs some statements, and their loops."""
-    module = ir.Module("mixgrad")
     fusion = fused(settle_updates(lowering.statements, []), WIDTH)
-    kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan=bool(lowering.plain))
+    return compiled(fusion, inputs, outputs, bool(lowering.plain)), fusion
+
+
+def compiled(
+    fusion: Fusion, inputs: list[Argument], outputs: list[Argument], refuse_nan: bool, least: int | None = None
+) -> Callable:
+    """Return the function that runs some loops; with `least`, for any number of rows from that on."""
+    module = ir.Module("mixgrad")
+    kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan, least)
     work = sum(statement.volume() for statement, _ in everything(fusion))
     add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release=work > RELEASED_AT)
     register_symbols()
     code: Code = compile_module(module)
-    return entry_point(code), fusion
+    return entry_point(code)

@@ -1,0 +1,156 @@
+"""Two recordings of a function, for different numbers of rows, side by side: what in them follows from that number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mixgrad.compile.lengths import DependsOnLength, Length, Scaled, explained, same_formula
+from mixgrad.core.program import Equation, Program, Var
+from mixgrad.rules.index import Form
+
+Formula = Length | Scaled
+
+
+class Comparison:
+    """Compares programs.
+
+    Attributes
+    ----------
+    formulas : list of Length or Scaled
+        How the numbers that differ follow from the number of rows, in the order of the programs.
+    planes : bool
+        Whether an array has several axes that grow with it.
+    """
+
+    def __init__(self, first: Program, second: Program, n: int, m: int) -> None:
+        """Compare the programs for `n` and for `m` rows.
+
+        Raises
+        ------
+        DependsOnLength
+            If something differs that does not follow from the number of rows by a simple formula.
+        """
+        self.formulas: list[Formula] = []
+        self.planes = False
+        self._n, self._m = n, m
+        self._twins: dict[int, int] = {}
+        self._where = ""
+        self._programs(first, second)
+
+    def agrees(self, other: Comparison) -> bool:
+        """Whether the same formulas stand in the same places."""
+        both = zip(self.formulas, other.formulas)
+        return len(self.formulas) == len(other.formulas) and all(same_formula(f, g) for f, g in both)
+
+    def _differ(self, a: Any, b: Any, what: str = "") -> DependsOnLength:
+        return DependsOnLength(
+            f"{self._where}{what}{_short(a)} where the length is {self._n}, and {_short(b)} where it is {self._m}"
+        )
+
+    def _programs(self, first: Program, second: Program) -> None:
+        self._each(first.inputs, second.inputs, "the number of arguments: ")
+        for a, b in zip(first.equations, second.equations):
+            self._equation(a, b)
+        if len(first) != len(second):
+            self._where = ""
+            raise self._differ(len(first), len(second), "the number of operations: ")
+        self._where = "the results: "
+        self._each(first.outputs, second.outputs, "")
+
+    def _equation(self, a: Equation, b: Equation) -> None:
+        name = next((out.name for out in a.outs if out.name), "")
+        self._where = ""
+        if a.op is not b.op or len(a.args) != len(b.args) or a.static.keys() != b.static.keys():
+            raise self._differ(a.op.name, b.op.name, "an operation: ")
+        self._where = f"{a.op.name}{f', which gives `{name}`' if name else ''}: "
+        where = self._where
+        self._each(a.args, b.args, "")
+        for key in a.static:
+            self._value(a.static[key], b.static[key])
+            self._where = where
+        self._each(a.outs, b.outs, "")
+
+    def _each(self, first: Any, second: Any, what: str) -> None:
+        if len(first) != len(second):
+            raise self._differ(len(first), len(second), what)
+        for a, b in zip(first, second):
+            self._value(a, b)
+
+    def _value(self, a: Any, b: Any) -> None:
+        """Compare two arguments, or two things among the static data."""
+        if a is b and not isinstance(a, Var):
+            return
+        if type(a) is not type(b):
+            raise self._differ(a, b)
+        if isinstance(a, Var):
+            self._variable(a, b)
+        elif isinstance(a, np.ndarray):
+            self._array(a, b)
+        elif isinstance(a, (int, float, np.generic)):
+            self._number(a, b)
+        elif isinstance(a, (tuple, list)):
+            self._each(a, b, "")
+        elif isinstance(a, dict):
+            self._each(list(a.items()), list(b.items()), "")
+        elif isinstance(a, slice):
+            self._each((a.start, a.stop, a.step), (b.start, b.stop, b.step), "")
+        elif isinstance(a, Form):
+            self._each(a.parts, b.parts, "")
+        elif isinstance(a, Program):
+            self._programs(a, b)
+        elif a != b:
+            raise self._differ(a, b)
+
+    def _variable(self, a: Var, b: Var) -> None:
+        twins = self._twins.setdefault(id(a), id(b)) == id(b) and self._twins.setdefault(id(b), id(a)) == id(a)
+        if not twins or a.dtype != b.dtype:
+            raise self._differ("of one array", "of another")
+        self._shape(a.shape, b.shape)
+
+    def _shape(self, a: tuple[int, ...], b: tuple[int, ...]) -> None:
+        before = len(self.formulas)
+        if len(a) != len(b):
+            raise self._differ(a, b, "an array of shape ")
+        for length, other in zip(a, b):
+            self._number(length, other)
+        self.planes |= len(self.formulas) > before + 1
+
+    def _array(self, a: np.ndarray, b: np.ndarray) -> None:
+        """Compare constants: the same numbers, or arrays that hold one number only, in any shape."""
+        if a.dtype != b.dtype:
+            raise self._differ(a.dtype, b.dtype, "a constant array of ")
+        if a.shape == b.shape and a.tobytes() == b.tobytes():
+            return
+        if not (is_uniform(a) and is_uniform(b)):
+            raise self._differ(a, b, "a constant array is ")
+        self._shape(a.shape, b.shape)
+        self._number(a.ravel()[0], b.ravel()[0])
+
+    def _number(self, a: Any, b: Any) -> None:
+        if same_number(a, b):
+            return
+        formula = explained(a, b, self._n, self._m)
+        if formula is None:
+            raise self._differ(a, b, "a number is ")
+        self.formulas.append(formula)
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """Whether an array has numbers, and all are the same."""
+    return array.size > 0 and array.tobytes() == array.ravel()[:1].tobytes() * array.size
+
+
+def same_number(a: Any, b: Any) -> bool:
+    """Whether two numbers are the same, the sign of zero and nan included."""
+    if type(a) is not type(b):
+        return False
+    return a == b if isinstance(a, int) else np.asarray(a).tobytes() == np.asarray(b).tobytes()
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"one of shape {value.shape}"
+    text = str(value)
+    return text if len(text) < 60 else f"{text[:56]} ..."
