@@ -17,10 +17,9 @@ from mixgrad.compile.lowering import Lowering, NoNativeForm, kind_of
 from mixgrad.compile.merging import Merging
 from mixgrad.compile.tensor import settle_updates
 from mixgrad.compile.zeros import plain_products
-from mixgrad.core.interpret import interpret
 from mixgrad.core.program import Program
 
-SAMPLES = (100_003, 70_000)  # rows: as many as there usually are, and nothing else is as long
+SAMPLES = (10_007, 7_000)  # rows: as many as there usually are, and nothing else is as long
 FEWER_SAMPLES = (2_003, 1_400)  # where there are arrays that have rows in two dimensions
 
 
@@ -34,7 +33,11 @@ class AnyLength(Executable):
     """
 
     def __init__(
-        self, programs: Sequence[Program], lengths: tuple[int, int], record: Callable[[int], Program], strict: bool = False
+        self,
+        programs: Sequence[Program],
+        lengths: tuple[int, int],
+        record: Callable[[int], Program],
+        strict: bool = False,
     ) -> None:
         """Compile a program.
 

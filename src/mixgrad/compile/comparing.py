@@ -18,8 +18,8 @@ class Comparison:
 
     Attributes
     ----------
-    formulas : list of Length or Scaled
-        How the numbers that differ follow from the number of rows, in the order of the programs.
+    formulas : list of (Length or Scaled, str)
+        How the numbers that differ follow from the number of rows, in the order of the programs, and what they are.
     planes : bool
         Whether an array has several axes that grow with it.
     """
@@ -32,22 +32,23 @@ class Comparison:
         DependsOnLength
             If something differs that does not follow from the number of rows by a simple formula.
         """
-        self.formulas: list[Formula] = []
+        self.formulas: list[tuple[Formula, str]] = []
         self.planes = False
         self._n, self._m = n, m
         self._twins: dict[int, int] = {}
         self._where = ""
         self._programs(first, second)
 
-    def agrees(self, other: Comparison) -> bool:
-        """Whether the same formulas stand in the same places."""
-        both = zip(self.formulas, other.formulas)
-        return len(self.formulas) == len(other.formulas) and all(same_formula(f, g) for f, g in both)
+    def require(self, known: Comparison) -> None:
+        """Raise DependsOnLength unless the same formulas stand in the same places as in another comparison."""
+        for (formula, what), (other, _) in zip(self.formulas, known.formulas):
+            if not same_formula(formula, other):
+                raise DependsOnLength(f"{what}, which is no simple function of it")
+        if len(self.formulas) != len(known.formulas):
+            raise DependsOnLength(f"numbers that differ where it is {self._n} and {self._m}, but not for others")
 
     def _differ(self, a: Any, b: Any, what: str = "") -> DependsOnLength:
-        return DependsOnLength(
-            f"{self._where}{what}{_short(a)} where the length is {self._n}, and {_short(b)} where it is {self._m}"
-        )
+        return DependsOnLength(f"{self._where}{what}{_short(a)} where it is {self._n}, and {_short(b)} for {self._m}")
 
     def _programs(self, first: Program, second: Program) -> None:
         self._each(first.inputs, second.inputs, "the number of arguments: ")
@@ -134,7 +135,7 @@ class Comparison:
         formula = explained(a, b, self._n, self._m)
         if formula is None:
             raise self._differ(a, b, "a number is ")
-        self.formulas.append(formula)
+        self.formulas.append((formula, f"{self._where}a number is {a} where it is {self._n}, and {b} for {self._m}"))
 
 
 def is_uniform(array: np.ndarray) -> bool:

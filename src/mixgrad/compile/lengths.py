@@ -44,10 +44,20 @@ class Scaled:
     power: int
     precision: float = field(default=0.0, compare=False)  # with which the factor has been found
 
+    def __str__(self) -> str:
+        length = f"({Length(1, self.plus)})" if self.plus else "n"
+        power = length if abs(self.power) == 1 else f"{length} ** 2"
+        if self.power > 0:
+            return power if self.factor == 1 else f"{self.factor:g} * {power}"
+        return f"{self.factor:g} / {power}"
+
 
 def explained(a: Any, b: Any, n: int, m: int) -> Length | Scaled | None:
     """Return the formula by which a number is `a` for `n` rows and `b` for `m` rows; None if it is none of ours."""
     if all(isinstance(x, (int, np.integer)) and not isinstance(x, bool) for x in (a, b)):
+        factor, rest = divmod(int(a), n * n)
+        if not rest and factor and int(b) == factor * m * m:
+            return Scaled(float(factor), 0, 2)
         times, rest = divmod(int(b) - int(a), m - n)
         return None if rest else Length(times, int(a) - times * n)
     if not all(isinstance(x, (float, np.floating)) and math.isfinite(x) and x != 0 for x in (a, b)):

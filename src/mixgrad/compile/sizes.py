@@ -69,6 +69,8 @@ class Sizes:
         """Return a number that follows from the number of rows."""
         if isinstance(formula, Length):
             number = self.length(formula)
+            if not isinstance(kind, ir.IntType):
+                return self.entry.sitofp(number, kind)
             return self.entry.trunc(number, kind) if kind.width < INT64.width else number
         if formula not in self._row_numbers:
             rows = self.entry.sitofp(self.length(Length(1, formula.plus)), DOUBLE)
@@ -76,6 +78,8 @@ class Sizes:
             write = self.entry.fmul if formula.power > 0 else self.entry.fdiv
             self._row_numbers[formula] = write(constant(DOUBLE, formula.factor), power)
         number = self._row_numbers[formula]
+        if isinstance(kind, ir.IntType):
+            return self.entry.fptosi(number, kind)
         return number if kind == DOUBLE else self.entry.fptrunc(number, kind)
 
     def in_room(self, shape: Sequence[int | Length], itemsize: int) -> ir.Value:
