@@ -255,9 +255,14 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
     ----------
     fun : callable
         Of arrays, numbers and containers of them; strings and other hashable things are constants of a variant. It is
-        run once for each combination of shapes and dtypes, on placeholders: what it prints or stores happens then, and
-        arrays that it closes over are constants from then on.
+        run when it is compiled, on placeholders, once or for several lengths: what it prints or stores happens then,
+        and arrays that it closes over are constants from then on.
         Inside other derivatives the function itself is run: compile the derivative instead, ``mg.jit(mg.grad(f))``.
+    dynamic : int or str, or sequence of them, optional
+        Arguments, by place or name, in which the leading axes of all arrays vary and have one common length: there will
+        be one kernel for any length from 2 on. By default that is found out when a call differs from an earlier one in
+        one length only; where what `fun` computes does not simply follow from the length, each one is compiled. Nothing
+        varies with ``dynamic=()``.
 
     Returns
     -------
@@ -269,6 +274,10 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
     ------
     StagingError
         If what `fun` does depends on values in a way that cannot be a program.
+    UnsupportedError
+        If, for the arguments in `dynamic`, there is no one kernel for any length; the message says what depends on it.
+    ShapeError
+        If their leading axes have several lengths.
 
     Examples
     --------
