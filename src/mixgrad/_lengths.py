@@ -145,6 +145,11 @@ class Recorder:
         arrays = [self._placeholder(i, length) for i in self.places]
         return record(self._run, arrays, [""] * len(arrays), self._fun)
 
+    def fixed_lengths(self) -> set[int]:
+        """Return the lengths of the axes that do not vary."""
+        shapes = [(i, shape) for i, (shape, _) in self._like.items()]
+        return {n for i, shape in shapes for dim, n in enumerate(shape) if (i, dim) not in self._axes}
+
     def program(self, length: int | None = None) -> Program:
         """Return the simplified program."""
         return simplify(self.record(length)[0], "all")
@@ -174,7 +179,9 @@ class Family:
     result : Structure
         Of what is returned.
     least : int
-        From this length on the function is known to be this program.
+        From this length on the function is known to be this program,
+    others : set of int
+        but not for these ones: lengths that fixed axes have, too, so that more arrays fit each other.
     """
 
     def __init__(self, recorder: Recorder, n: int, m: int) -> None:
@@ -186,12 +193,14 @@ class Family:
             If these programs differ by more than numbers that follow from the length.
         """
         self.recorder, self._n = recorder, n
+        self.others: set[int] = set()
         self._first, self.result = self._recorded(n)
         self._known = self._compared(*self._recorded(m), m)
         self._samples = FEWER_SAMPLES if self._known.planes else SAMPLES
         self._programs = [self._required(length) for length in self._samples]
         self.least = min(n, m)
         self.includes(LEAST)
+        self.others = {length for length in recorder.fixed_lengths() if length >= LEAST and not self._agrees(length)}
 
     def _recorded(self, length: int) -> tuple[Program, Structure]:
         try:
@@ -213,13 +222,16 @@ class Family:
 
     def includes(self, length: int) -> bool:
         """Whether the function is this program for a length, too; it is recorded for that, if that is not known."""
-        if LEAST <= length < self.least:
-            try:
-                self._required(length)
-            except DependsOnLength:
-                return False
+        if LEAST <= length < self.least and self._agrees(length):
             self.least = length
-        return length >= self.least
+        return length >= self.least and length not in self.others
+
+    def _agrees(self, length: int) -> bool:
+        try:
+            self._required(length)
+        except DependsOnLength:
+            return False
+        return True
 
     def compiled(self) -> AnyLength:
         """Return the program as machine code."""

@@ -75,8 +75,8 @@ class Variant:
             var.dtype in _WIDE for var in self.executable.program.inputs
         )
         self.entry = self.executable.entry if plain and alike and _is_flat(self._result) else None
-        if family is not None and family.least > self._least:
-            self.entry = None  # it would take shorter arguments
+        if family is not None and (family.others or family.least > self._least):
+            self.entry = None  # it would take other arguments, too
 
     def takes(self, length: int) -> bool:
         """Whether one for any length is for arguments of this length, too."""

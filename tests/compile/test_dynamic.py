@@ -226,6 +226,16 @@ def test_arrays_that_happen_to_be_as_long(random, compilations):
     assert len(compilations) == 2
 
 
+def test_a_length_that_another_axis_has(random, compilations):
+    function = lambda x, w: np.sum(x, axis=0) * (2 if len(x) == len(w) else 1)
+    compiled = mg.jit(function)
+    for n in (10, 20, D, 30, D, 2):
+        x = rows(n, random)
+        for _ in range(2):
+            same(compiled(x, np.ones(D)), function(x, np.ones(D)))
+    assert len(compilations) == 3
+
+
 def test_long_and_short_arrays_are_no_reason_for_a_warning(random):
     compiled = mg.jit(lambda x: np.sum(np.sin(x)))
     for n in range(2, 60):
