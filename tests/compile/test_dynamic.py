@@ -82,6 +82,11 @@ def squares(w, x, y):
     return np.mean((x @ w - y) ** 2)
 
 
+def classification(w, x, y):
+    scores = x @ w
+    return np.mean(mg.logsumexp(scores, axis=1) - scores[np.arange(len(x)), y])
+
+
 def network(p, x):
     return np.sum(np.tanh(x @ p["w"] + p["b"]) ** 2)
 
@@ -100,6 +105,7 @@ FUNCTIONS = {
     "logistic regression": (mg.value_and_grad(logistic), fixed(D), rows, signs),
     "least squares": (mg.value_and_grad(squares), fixed(D), rows, number_each),
     "hessian": (mg.hessian(squares), fixed(D), rows, number_each),
+    "classification": (mg.value_and_grad(classification), fixed(D, K), rows, labels),
     "network": (mg.grad(network), lambda n, r: {"w": np.ones((D, K)) / 7, "b": np.arange(4.0)}, rows),
     "map": (lambda x: (np.exp(x) + 1, x[:, 0] > 0), rows),
     "along": (lambda x: (np.sum(x, axis=1), np.max(x, axis=1), x.T * 2), rows),
@@ -115,6 +121,8 @@ FUNCTIONS = {
     "ends": (lambda x: (x[-1] * np.sum(x), x[::-1] * 2), number_each),
     "table": (mg.grad(lambda a, i: np.sum(np.sin(a[i]) ** 2)), fixed(K, D), labels),
     "truths and integers": (lambda i: (np.any(i > 2), np.count_nonzero(i), np.sum(i), np.min(i), i // 2), labels),
+    "counting": (lambda x: (np.arange(len(x)) * x[:, 0], x[np.arange(len(x))[:, None], [0, 1]]), rows),
+    "other lengths": (lambda x: (np.diff(x[:, 0]), np.ravel(x), np.concatenate([x, x, [[1.0, 2, 3]]]) * 2), rows),
     "places": (lambda x: (np.argmax(x), np.max(x), np.cumsum(x)), number_each),
     "float32": (
         mg.value_and_grad(squares),
@@ -184,6 +192,8 @@ def test_short_arrays_of_which_another_part_is_taken(compilations):
         pytest.param(lambda x: x * 2 if len(x) > 300 else x * 3, id="branch"),
         pytest.param(lambda x: sum(x[k] * k for k in range(len(x) // 10)), id="loop of Python"),
         pytest.param(lambda x: x * np.linspace(0.0, 1.0, len(x)), id="constant array"),
+        pytest.param(lambda x: x * np.array([2, 3] * (len(x) // 2) + [3] * (len(x) % 2)), id="integers"),
+        pytest.param(lambda x: x[np.arange(len(x))[::-1] - 1], id="counting backwards"),
         pytest.param(lambda x: x / np.log(len(x)), id="logarithm"),
         pytest.param(lambda x: np.sort(x) * 2, id="NumPy"),
         pytest.param(lambda x: x.reshape(2, -1) if len(x) % 2 == 0 else x[None], id="shape"),
@@ -346,7 +356,8 @@ def test_lengths_that_differ(random):
         (lambda x: np.sort(x), "NumPy computes part of it: argsort"),
         (lambda x: x + np.ones(10), "recording raises ValueError"),
         (lambda x: [x] * len(x), "the structure of the result"),
-        (lambda x: np.diff(x), "a result has the length n - 1"),
+        (lambda x: np.ravel(x[:, None] * x), r"an axis has the length n \*\* 2"),
+        (lambda x: np.ones(len(x) ** 2), r"an axis has the length n \*\* 2"),
     ],
 )
 def test_errors_say_what_depends_on_the_length(function, says):

@@ -12,7 +12,7 @@ from mixgrad.compile.call import Argument
 from mixgrad.compile.emission import WIDTH
 from mixgrad.compile.executable import Executable, NativePart, compiled
 from mixgrad.compile.fusion import Fusion, fused
-from mixgrad.compile.lengths import LEAST, DependsOnLength, explained
+from mixgrad.compile.lengths import LEAST, DependsOnLength, Length, explained
 from mixgrad.compile.lowering import Lowering, NoNativeForm, kind_of
 from mixgrad.compile.merging import Merging
 from mixgrad.compile.tensor import settle_updates
@@ -20,7 +20,7 @@ from mixgrad.compile.zeros import plain_products
 from mixgrad.core.program import Program
 
 SAMPLES = (10_007, 7_000)  # rows: as many as there usually are, and nothing else is as long
-FEWER_SAMPLES = (2_003, 1_400)  # where there are arrays that have rows in two dimensions
+FEWER_SAMPLES = (2_003, 1_400)  # where there are arrays that grow faster
 
 
 class AnyLength(Executable):
@@ -66,20 +66,23 @@ class AnyLength(Executable):
         trees = [_loops(program, wanted) for program, wanted in zip(self._programs, products)]
         merging = Merging(*trees, *self._lengths)
         self.least = max([LEAST, *(-((length.plus - 1) // length.times) for length in merging.lengths)])
+        following: dict[Length, int] = {Length(): -1}
         inputs, outputs = (
-            [self._argument(*pair) for pair in zip(*both)]
+            [Argument(self._shape(np.shape(a), np.shape(b), following), kind_of(a)) for a, b in zip(*both)]
             for both in ([p.inputs for p in self._programs], [p.outputs for p in self._programs])
         )
         self._inputs = inputs
-        self.entry = compiled(trees[0], inputs, outputs, bool(plain), self.least)
+        numbers = {number: (length.times, length.plus) for length, number in following.items() if number < -1}
+        self.entry = compiled(trees[0], inputs, outputs, bool(plain), self.least, numbers)
         self.parts = [NativePart(list(self.program.inputs), [], self.entry, trees[0])]
 
-    def _argument(self, a: Any, b: Any) -> Argument:
-        shapes = np.shape(a), np.shape(b)
-        for lengths in zip(*shapes):
-            if lengths[0] != lengths[1] and lengths != self._lengths:
-                raise DependsOnLength(f"a result has the length {explained(*lengths, *self._lengths) or lengths}")
-        return Argument(tuple(n if n == m else -1 for n, m in zip(*shapes)), kind_of(a))
+    def _shape(self, first: tuple[int, ...], second: tuple[int, ...], following: dict[Length, int]) -> tuple[int, ...]:
+        """Return a shape with negative numbers in the place of lengths that follow from the number of rows."""
+        lengths = [n if n == m else explained(n, m, *self._lengths) for n, m in zip(first, second, strict=True)]
+        return tuple(
+            following.setdefault(length, -1 - len(following)) if isinstance(length, Length) else length
+            for length in lengths
+        )  # type: ignore[return-value]  (the loops have no other lengths: see `Merging`)
 
     def _program_for(self, args: Sequence[Any]) -> Program:
         lengths = [

@@ -21,7 +21,7 @@ class Comparison:
     formulas : list of (Length or Scaled, str)
         How the numbers that differ follow from the number of rows, in the order of the programs, and what they are.
     planes : bool
-        Whether an array has several axes that grow with it.
+        Whether an array grows faster than it.
     """
 
     def __init__(self, first: Program, second: Program, n: int, m: int) -> None:
@@ -116,18 +116,21 @@ class Comparison:
             raise self._differ(a, b, "an array of shape ")
         for length, other in zip(a, b):
             self._number(length, other)
-        self.planes |= len(self.formulas) > before + 1
+        new = [formula for formula, _ in self.formulas[before:]]
+        self.planes |= len(new) > 1 or any(isinstance(f, Scaled) or f.plus < -min(self._n, self._m) for f in new)
 
     def _array(self, a: np.ndarray, b: np.ndarray) -> None:
-        """Compare constants: the same numbers, or arrays that hold one number only, in any shape."""
+        """Compare constants: the same numbers, or arrays that hold one number only, in any shape, or count."""
         if a.dtype != b.dtype:
             raise self._differ(a.dtype, b.dtype, "a constant array of ")
         if a.shape == b.shape and a.tobytes() == b.tobytes():
             return
-        if not (is_uniform(a) and is_uniform(b)):
+        counts = counted(a), counted(b)
+        if is_uniform(a) and is_uniform(b):
+            self._number(a.ravel()[0], b.ravel()[0])
+        elif None in counts or counts[0] != counts[1]:
             raise self._differ(a, b, "a constant array is ")
         self._shape(a.shape, b.shape)
-        self._number(a.ravel()[0], b.ravel()[0])
 
     def _number(self, a: Any, b: Any) -> None:
         if same_number(a, b):
@@ -140,7 +143,20 @@ class Comparison:
 
 def is_uniform(array: np.ndarray) -> bool:
     """Whether an array has numbers, and all are the same."""
-    return array.size > 0 and array.tobytes() == array.ravel()[:1].tobytes() * array.size
+    if not array.size:
+        return False
+    numbers = np.ascontiguousarray(array).reshape(array.size, 1).view(np.uint8)
+    return bool(np.all(numbers == numbers[0]))
+
+
+def counted(array: np.ndarray) -> tuple[int, int, int] | None:
+    """Return the dimension along which an array counts, its first number, and the step; None if it does not."""
+    long = [dim for dim, length in enumerate(array.shape) if length != 1]
+    if array.dtype.kind != "i" or len(long) != 1 or array.size < 2:
+        return None
+    first, second = map(int, array.ravel()[:2])
+    whole = first + (second - first) * np.arange(array.size, dtype=np.int64)
+    return (long[0], first, second - first) if np.array_equal(array.ravel(), whole) else None
 
 
 def same_number(a: Any, b: Any) -> bool:

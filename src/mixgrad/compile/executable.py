@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -210,13 +211,19 @@ def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) 
 
 
 def compiled(
-    fusion: Fusion, inputs: list[Argument], outputs: list[Argument], refuse_nan: bool, least: int | None = None
+    fusion: Fusion,
+    inputs: list[Argument],
+    outputs: list[Argument],
+    refuse_nan: bool,
+    least: int | None = None,
+    following: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> Callable:
     """Return the function that runs some loops; with `least`, for any number of rows from that on."""
     module = ir.Module("mixgrad")
     kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan, least)
     work = sum(statement.volume() for statement, _ in everything(fusion))
-    add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release=work > RELEASED_AT)
+    release = work > RELEASED_AT
+    add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release, following=following)
     register_symbols()
     code: Code = compile_module(module)
     return entry_point(code)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mixgrad.compile.comparing import same_number
+from mixgrad.compile.comparing import counted, same_number
 from mixgrad.compile.fusion import Fusion, Loop
 from mixgrad.compile.lengths import DependsOnLength, Length, explained
-from mixgrad.compile.tensor import Affine, Apply, Axis, Buffer, Load, Number, Position, Statement
+from mixgrad.compile.tensor import Affine, Apply, Axis, Buffer, Load, Number, Position, Statement, shifted
 
 _LEFT_OUT = frozenset(("writer", "rewritten", "copies", "bodies", "wanted", "test"))  # of no use once loops are known
 
@@ -36,11 +36,12 @@ class Merging:
         self.lengths: set[Length] = set()
         self._n, self._m = n, m
         self._twins: dict[int, Any] = {}
+        self._counters: dict[int, Any] = {}
         self._fusion(first, second)
 
     def _check(self, same: bool, what: str) -> None:
         if not same:
-            raise DependsOnLength(f"{what} differ: compiled for {self._n} and for {self._m} rows it is not the same")
+            raise DependsOnLength(f"{what} differ, compiled for {self._n} and for {self._m} rows")
 
     def _known(self, a: Any, b: Any) -> bool:
         """Whether two things have met before; they are each other's only twins from now on."""
@@ -107,7 +108,8 @@ class Merging:
         """Return a dimension, the length of an axis, or a place on it."""
         number = self._number(a, b)
         if not isinstance(number, int):
-            self._check(isinstance(number, Length) and number.times > 0, "lengths")
+            if not isinstance(number, Length) or number.times <= 0:
+                raise DependsOnLength(f"an axis has the length {number}")
             self.lengths.add(number)
         return number
 
@@ -124,10 +126,12 @@ class Merging:
             self._check(a.step == b.step, "steps through an array")
             return type(a)(a.axis, self._length(a.offset, b.offset), a.step)  # type: ignore[arg-type]
         if self._known(a, b):
-            return a
+            return self._counters.get(id(a), a)
         if isinstance(a, Load):
-            self._record(a.buffer, b.buffer)
             a.index = self._value(a.index, b.index)
+            if a.buffer.role == b.buffer.role == "constant" and a.buffer.shape != b.buffer.shape:
+                return self._counter(a, b)
+            self._record(a.buffer, b.buffer)
         elif isinstance(a, Apply):
             self._check((a.name, a.kind, a.dtype) == (b.name, b.kind, b.dtype), "the loops")
             a.args = self._value(a.args, b.args)
@@ -137,3 +141,16 @@ class Merging:
         else:
             a.index = self._value(a.index, b.index)
         return a
+
+    def _counter(self, a: Load, b: Load) -> Any:
+        """Return what takes the place of an element of a constant array that counts rows: the place of the row."""
+        known = counted(a.buffer.value)
+        self._check(known is not None and known == counted(b.buffer.value), "constant arrays")
+        assert known is not None
+        dim, first, step = known
+        part = a.index[dim]
+        self._check(isinstance(part, Affine) and isinstance(part.offset, int), "places in a constant array")
+        place = Position(shifted(part, first, step))
+        cast = Apply("cast", [place], place.dtype, a.buffer.dtype)
+        self._counters[id(a)] = place if a.buffer.dtype == place.dtype else cast
+        return self._counters[id(a)]
