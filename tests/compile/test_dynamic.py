@@ -5,6 +5,7 @@ import re
 import threading
 import warnings
 import weakref
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from mixgrad._tree import flatten
 from mixgrad.compile import executable
 from mixgrad.compile import threads as sharing
 from mixgrad.compile.comparing import Comparison
+from mixgrad.compile.fusion import Fusion
 from mixgrad.compile.lengths import DependsOnLength, Length, Scaled, explained, same_formula
+from mixgrad.compile.merging import Merging
+from mixgrad.compile.tensor import Affine, Axis, Buffer, Number, Statement
 from mixgrad.compiled import RecompilationWarning
 
 LENGTHS = (2, 3, 7, 8, 9, 63, 64, 65, 255, 256, 257, 1000, 100_003)
@@ -463,6 +467,28 @@ def test_numbers_that_follow_from_the_length(formula, expected, n, m):
             np.testing.assert_allclose(found.factor, expected.factor, rtol=1e-15 if expected.precision == 0 else 1e-6)
     elif n > 4:  # two small numbers can follow from each other in many ways
         assert found is None
+
+
+@dataclass(eq=False)
+class Routine(Statement):
+    """A statement of a kind of its own, with a number."""
+
+    number: int = 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, 3), (5, 8)])
+def test_statements_of_other_kinds_have_fixed_numbers(first, second):
+    def tree(number, n):
+        axis = Axis(n, None)
+        out = Buffer((n,), np.dtype(float), "output", axes=[axis])
+        routine = Routine(out, [axis], expression=Number(1.0, out.dtype), index=[Affine(axis)], number=number)
+        return Fusion([routine], axis)
+
+    if first == second:
+        assert Merging(tree(first, 5), tree(second, 8), 5, 8).lengths == {Length()}
+    else:
+        with pytest.raises(DependsOnLength, match="numbers differ"):
+            Merging(tree(first, 5), tree(second, 8), 5, 8)
 
 
 def test_programs_are_compared_in_full():

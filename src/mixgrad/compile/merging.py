@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from mixgrad.compile.comparing import counted, same_number
 from mixgrad.compile.fusion import Fusion, Loop
 from mixgrad.compile.lengths import DependsOnLength, Length, explained
-from mixgrad.compile.tensor import Affine, Apply, Axis, Buffer, Load, Number, Position, Statement, shifted
+from mixgrad.compile.tensor import Affine, Apply, Axis, Buffer, Load, Number, Position, Region, Statement, shifted
 
 _LEFT_OUT = frozenset(("writer", "rewritten", "copies", "bodies", "wanted", "test"))  # of no use once loops are known
 
@@ -69,20 +69,27 @@ class Merging:
                 self._record(a, b)
 
     def _record(self, a: Any, b: Any) -> None:
-        """Merge two statements, regions or buffers: field by field."""
+        """Merge two statements, regions, buffers or what else they consist of: field by field."""
         self._check(type(a) is type(b), "the loops")
         if self._known(a, b):
             return
+        merge = self._value if type(a) in (Statement, Region, Buffer) else self._fixed
         for field in fields(a):
             if field.name not in _LEFT_OUT:
-                setattr(a, field.name, self._value(getattr(a, field.name), getattr(b, field.name)))
+                setattr(a, field.name, merge(getattr(a, field.name), getattr(b, field.name)))
+
+    def _fixed(self, a: Any, b: Any) -> Any:
+        """Return what takes the place of `a`, where numbers must not differ: what is written of them knows no `n`."""
+        self._check(not isinstance(a, int) or a == b, "numbers")
+        if isinstance(a, (list, tuple)):
+            self._check(len(a) == len(b), "the loops")
+            return type(a)(self._fixed(x, y) for x, y in zip(a, b))
+        return self._value(a, b)
 
     def _value(self, a: Any, b: Any) -> Any:
         """Return what takes the place of `a`."""
         self._check(type(a) is type(b), "the loops")
-        if isinstance(a, (Statement, Buffer)):
-            self._record(a, b)
-        elif isinstance(a, Axis):
+        if isinstance(a, Axis):
             self._axis(a, b)
         elif isinstance(a, Fusion):
             self._fusion(a, b)
@@ -95,6 +102,8 @@ class Merging:
             return type(a)(self._value(x, y) for x, y in zip(a, b))
         elif isinstance(a, (bool, str, np.dtype)) or a is None:
             self._check(a == b, "the loops")
+        elif is_dataclass(a):
+            self._record(a, b)
         else:
             return self._length(a, b)
         return a
