@@ -28,6 +28,7 @@ from mixgrad._runs import run
 from mixgrad._tree import Structure, flatten
 from mixgrad.compile.c_function import c_function
 from mixgrad.compile.executable import Executable
+from mixgrad.compile.fusion import SHORTEST_ROWS
 from mixgrad.compile.lengths import LEAST, DependsOnLength
 from mixgrad.compile.threads import MOST_THREADS, get_threads
 from mixgrad.compile.threads import set_threads as _set_threads
@@ -38,6 +39,8 @@ from mixgrad.staging import record
 
 MANY = 16
 """Number of variants of a function from which on each new one is reported."""
+FEW = 4
+"""Number of variants up to which axes that are too short for the lanes of vectors are compiled for each length."""
 MOST_VARIANTS = 64
 """Number of variants of a function that are kept: those that have been of use last."""
 _WIDE = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
@@ -170,6 +173,8 @@ class Jitted:
             return None
         before = length + 1 if other is None else length_along(other, axes)
         assert before is not None
+        if self._dynamic is None and max(length, before) < SHORTEST_ROWS and len(self.variants) < FEW:
+            return None
         try:
             family = Family(Recorder(self._fun, args, kwargs, axes), length, before)
             made = any_length, Variant(family.recorder, args, kwargs, family)
