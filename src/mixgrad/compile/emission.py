@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from llvmlite import ir
 
-from mixgrad.compile.fusion import Fusion, Loop, everything, paths
+from mixgrad.compile.fusion import Fusion, Loop, everything, paths, place_of_axis
 from mixgrad.compile.lengths import Length, usual
 from mixgrad.compile.memory import POINTER
 from mixgrad.compile.planning import Plan
@@ -45,6 +45,7 @@ class Kernel(Threads):
         self._depth = 0  # of loops and branches of the program
         self.failed = self.entry.alloca(INT32)
         self.entry.store(constant(INT32, 0), self.failed)
+        self.checked = _checked_when_written(fusion) if refuse_nan else set()
         self._emit_tree(fusion)
         if refuse_nan:
             self._refuse_nan(fusion)
@@ -61,21 +62,20 @@ class Kernel(Threads):
         }
         for buffer in outputs.values():
             size = self.size(buffer.shape)
-            if buffer.dtype.kind == "f" and size:
+            if buffer.dtype.kind == "f" and size and id(buffer) not in self.checked:
                 with self.range(0, size, 1) as i:
-                    number = self.load_at(self.pointer(buffer), i)
-                    found = self.b.zext(self.b.fcmp_unordered("uno", number, number), INT32)
-                    self.b.store(self.b.or_(self.b.load(self.failed), found), self.failed)
+                    self.note_nan(self.load_at(self.pointer(buffer), i))
+        self.report_nan()
 
     # Loops and branches of the program -----------------------------------------------------------------------------
 
     def _emit_tree(self, fusion: Fusion) -> None:
         rows = fusion.rows
         tile = TILE if rows is not None and usual(rows.length) >= LONG else SMALL_TILE
-        outer = getattr(self, "rows", None), getattr(self, "tile", SMALL_TILE)
-        self.rows, self.tile = rows, tile
+        outer = self.rows, self.tile, self.unrolled
+        self.rows, self.tile, self.unrolled = rows, tile, fusion.unrolled
         self._emit(fusion.body)
-        self.rows, self.tile = outer
+        self.rows, self.tile, self.unrolled = outer
 
     def _emit_region(self, region: Region) -> None:
         self._depth += 1
@@ -194,6 +194,14 @@ class Kernel(Threads):
     def _emit_steps(self, loop: Loop) -> None:
         """Emit a loop over an axis, several steps at a time if its sums can share what they read then."""
         axis = loop.key[0]
+        if self.unrolled and self.lane is not None and isinstance(axis.length, Length):
+            self.known = None  # what is read in a loop is not known after it
+        elif self.unrolled and self.lane is not None:
+            for i in range(axis.length):
+                self.at[axis] = constant(INT64, i)
+                self._emit(loop.body)
+            del self.at[axis]
+            return
         together = 1 if self.copies else self._steps_together(loop)
         length = self.length(axis.length)
         whole = length // together * together if isinstance(length, int) else 0
@@ -241,17 +249,30 @@ class Kernel(Threads):
         """Write the loop over the rows of a tile: over as many as fit into vectors, then over single ones."""
         axis = loop.key[0]
         whole: ir.Value = constant(INT64, 0)
-        if self.width in modes:
+        again = self.unrolled and isinstance(axis.length, int) and self.plan.repeatable(loop, axis)
+        if self.width in modes and len(modes) > 1 and again:
+            modes, whole = [self.width], self.count  # the last vector takes rows again instead of single ones
+        elif self.width in modes:
             whole = self.b.and_(self.count, constant(INT64, -self.width)) if 1 in self.modes() else self.count
         for start, stop, lanes in ((constant(INT64, 0), whole, self.width), (whole, self.count, 1)):
             if lanes in modes:
                 self.lanes = lanes
-                with self.range(start, stop, lanes) as lane:
-                    self.lane = lane
-                    self.at[axis] = self.b.add(self.at[axis, "tile"], lane)
-                    self._emit(loop.body)
-                    del self.at[axis]
+                with self.range(start, stop, lanes) as self.lane:
+                    self._emit_rows(loop, lanes)
                 self.lane, self.lanes = None, 1
+
+    def _emit_rows(self, loop: Loop, lanes: int) -> None:
+        """Write what is done for some rows."""
+        axis = loop.key[0]
+        first = self.b.add(self.at[axis, "tile"], self.lane)
+        if lanes > 1 and self.unrolled and isinstance(axis.length, int) and axis.length % lanes:
+            last = constant(INT64, axis.length - lanes)
+            first = self.b.select(self.b.icmp_signed("<", first, last), first, last)
+        self.at[axis] = first
+        self.known = {} if self.unrolled else None
+        self._emit(loop.body)
+        self.known = None
+        del self.at[axis]
 
     # Statements ----------------------------------------------------------------------------------------------------
 
@@ -264,7 +285,7 @@ class Kernel(Threads):
             if statement.adds:
                 self._add_to(statement, value)
             else:
-                self.store(statement.out, statement.index, value)
+                self.write(statement, value)
             return
         if statement.reduction == "count":
             value = cast(self.b, value, np.dtype(bool), statement.out.dtype)
@@ -282,7 +303,8 @@ class Kernel(Threads):
     def _add_to(self, statement: Statement, value: ir.Value) -> None:
         """Add to elements that may be the same for several lanes: one lane after the other."""
         add = lambda x, y: SPELLINGS["add"](self.b, statement.out.dtype, x, y)
-        if self.lanes == 1 or not any(axis.root() is self.rows for axis in statement.axes):
+        alone = self.rows is None or place_of_axis(statement.index, self.rows) is not None
+        if self.lanes == 1 or alone or not any(axis.root() is self.rows for axis in statement.axes):
             self.store(statement.out, statement.index, add(self.load(statement.out, statement.index), value))
             return
         for pointer, part in self.each_lane(statement.out, statement.index, value):
@@ -298,3 +320,14 @@ def _shares_reads(statement: Statement, axis: Axis) -> bool:
         return False
     along = [any(isinstance(p, Affine) and p.axis.root() is axis for p in load.index) for load in reads(statement)]
     return any(along) and not all(along)
+
+
+def _checked_when_written(fusion: Fusion) -> set[int]:
+    """Return the outputs that need not be read again to see whether they hold nans: those with a place for each row."""
+    found: dict[int, bool] = {}
+    for statement, _ in everything(fusion):
+        rows = any(axis.root() is fusion.rows for axis in statement.axes) and not statement.adds
+        for buffer in written(statement):
+            if buffer.role == "output" and buffer.dtype.kind == "f":
+                found[id(buffer)] = found.get(id(buffer), True) and rows
+    return {buffer for buffer, fine in found.items() if fine}

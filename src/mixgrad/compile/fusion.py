@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mixgrad.compile.selection import axis_of, picking, reindexed_pick, selected
 from mixgrad.compile.tensor import (
     Affine,
     Apply,
@@ -37,6 +38,10 @@ Key = tuple[Axis, Part]
 """A loop: over an axis, over the tiles of the rows, or over the rows of a tile, several at once or one by one."""
 
 SHORTEST_ROWS = 32
+MOST_UNROLLED, LONGEST_UNROLLED = (
+    1000,
+    16,
+)  # elements computed for a row, and length of an axis, to be written one by one
 _CHEAP = frozenset((
     "add", "subtract", "multiply", "negative", "cast", "where", "absolute", "maximum", "minimum",
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not",
@@ -57,7 +62,7 @@ class Loop:
 
 def fused(statements: Sequence[Statement], width: int) -> Fusion:
     """Return the loops of statements, and of those in the loops and branches of the program among them."""
-    statements = inlined(statements, [])
+    statements = inlined(selected(statements), [])
     unify_axes(statements)
     return _fused(statements, width)
 
@@ -67,7 +72,25 @@ def _fused(statements: list[Statement], width: int) -> Fusion:
         if isinstance(region, Region):
             region.fused = [_fused(part, width) for part in region.parts()]
     rows = choose_rows(statements, width)
-    return Fusion(statements if rows is None else packed(statements, rows), rows)
+    if rows is None:
+        return Fusion(statements, None)
+    unrolled = small(statements, rows)
+    return Fusion(statements if unrolled else packed(statements, rows), rows, unrolled)
+
+
+def small(statements: Sequence[Statement], rows: Axis) -> bool:
+    """Whether what is computed for a row is so little that all of it can be written out, in registers."""
+    work, own = 0, 0
+    for statement in statements:
+        axes = [axis.root() for axis in statement.loops()]
+        if isinstance(statement, Region):
+            return False
+        if rows in axes and not any(axis.root() is rows for axis in statement.reduced):
+            if statement.ordered or any(axis.length > LONGEST_UNROLLED for axis in axes if axis is not rows):
+                return False
+            work += statement.volume() // rows.length
+            own += len(axes) > 1
+    return own > 0 and work <= MOST_UNROLLED
 
 
 def inlined(statements: Sequence[Statement], wanted: Sequence[Buffer]) -> list[Statement]:
@@ -236,24 +259,27 @@ def _cost(statement: Statement, rows: Axis, width: int) -> float:
 
 def packed(statements: Sequence[Statement], rows: Axis) -> list[Statement]:
     """Let arguments be copied into tiles first, and results out of them, if their rows do not lie side by side."""
-    found: dict[int, list[tuple[Statement, Load]]] = {}
+    found: dict[tuple[int, tuple], list[tuple[Statement, Load]]] = {}
     result = []
     for statement in statements:
         result.append(statement)
         if isinstance(statement, Region):
             continue
         for load in reads(statement):
-            if _reads_rows_far_apart(load, rows):
-                found.setdefault(id(load.buffer), []).append((statement, load))
+            key = _rows_far_apart(load, rows)
+            if key is not None:
+                found.setdefault(key, []).append((statement, load))
         if _writes_rows_far_apart(statement, rows):
             result.append(_copy_out_of_tiles(statement))
     copies = []
-    for uses in found.values():
-        buffer = uses[0][1].buffer
-        if sum(statement.volume() for statement, _ in uses) > buffer.size:
-            copies.append(_copy(buffer, Buffer(buffer.shape, buffer.dtype)))
+    for (_, picked), uses in found.items():
+        copy = _copy_of_picked(uses[0][1], picked[0], rows) if picked else _copy_of_all(uses[0][1].buffer)
+        if sum(statement.volume() for statement, _ in uses) > copy.out.size:
+            copies.append(copy)
             for _, load in uses:
-                load.buffer = copies[-1].out
+                load.buffer = copy.out
+                if picked:
+                    load.index = [*load.index[: picked[0]], Affine(rows), *load.index[picked[0] + 1 :]]
     return copies + result
 
 
@@ -261,7 +287,7 @@ def _writes_rows_far_apart(statement: Statement, rows: Axis) -> bool:
     out = statement.out
     if out.role != "output" or not _plain(statement) or any(axis.root() is rows for axis in statement.reduced):
         return False
-    place = _place(statement.index, rows)
+    place = place_of_axis(statement.index, rows)
     return place is not None and any(n != 1 for n in out.shape[place + 1 :])
 
 
@@ -274,10 +300,40 @@ def _copy_out_of_tiles(statement: Statement) -> Statement:
     return copy
 
 
-def _reads_rows_far_apart(load: Load, rows: Axis) -> bool:
+def _rows_far_apart(load: Load, rows: Axis) -> tuple[int, tuple] | None:
+    """Return what tells arrays from each other that are read row by row, rows far apart or picked; None for others.
+
+    The second part is empty, or the dimension of the picked rows and what tells these from others.
+    """
     buffer = load.buffer
-    place = _place(load.index, rows) if buffer.role in ("input", "constant") else None
-    return place is not None and any(n != 1 for n in buffer.shape[place + 1 :]) and _place_of(buffer, rows) == place
+    if buffer.role not in ("input", "constant"):
+        return None
+    place = place_of_axis(load.index, rows)
+    if place is not None:
+        apart = any(n != 1 for n in buffer.shape[place + 1 :]) and _place_of(buffer, rows) == place
+        return (id(buffer), ()) if apart else None
+    others = [i for i, part in enumerate(load.index) if not isinstance(part, (int, Affine))]
+    whole = all(part.full for part in load.index if isinstance(part, Affine))
+    if len(others) != 1 or not whole:
+        return None
+    pick = load.index[others[0]]
+    if picking(pick) is None or axis_of(pick).root() is not rows:
+        return None
+    return id(buffer), (others[0], picking(pick))
+
+
+def _copy_of_all(source: Buffer) -> Statement:
+    return _copy(source, Buffer(source.shape, source.dtype))
+
+
+def _copy_of_picked(load: Load, place: int, rows: Axis) -> Statement:
+    """Return the statement that copies those rows of an array that are read."""
+    source = load.buffer
+    shape = (*source.shape[:place], rows.length, *source.shape[place + 1 :])
+    known = [rows if i == place else axis for i, axis in enumerate(source.axes or [None] * len(shape))]
+    copy = _copy(source, Buffer(shape, source.dtype), known)
+    copy.expression.index[place] = reindexed_pick(load.index[place], copy.out.axes[place])
+    return copy
 
 
 def _place_of(buffer: Buffer, axis: Axis) -> int | None:
@@ -285,10 +341,10 @@ def _place_of(buffer: Buffer, axis: Axis) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _copy(source: Buffer, target: Buffer) -> Statement:
-    """Return the statement that copies a buffer, row by row."""
+def _copy(source: Buffer, target: Buffer, known: Sequence[Axis | None] = ()) -> Statement:
+    """Return the statement that copies a buffer, row by row; its axes are the `known` ones if that can be."""
     copy = Statement(target, single=True)
-    known = source.axes or target.axes
+    known = known or source.axes or target.axes
     target.writer, target.axes = copy, [None if n == 1 else Axis(n, copy) for n in target.shape]
     for new, old in zip(target.axes, known):
         if new is not None and old is not None:
@@ -309,12 +365,16 @@ class Fusion:
     ----------
     rows : Axis or None
         The axis that is cut into tiles.
+    unrolled : bool
+        Whether the loops over rows are the outer ones, and those in them are written out step by step.
     """
 
-    def __init__(self, statements: Sequence[Statement], rows: Axis | None) -> None:
+    def __init__(self, statements: Sequence[Statement], rows: Axis | None, unrolled: bool = False) -> None:
         self.rows = rows
+        self.unrolled = unrolled
         self._needs, self._waits = dependencies(statements)
         self._rank = _ranks(statements)
+        self._inside = {} if rows is None else summed_at_once(statements, rows)
         self.body = self._build(self._in_phases(statements), frozenset())
 
     def _in_phases(self, statements: Sequence[Statement]) -> list[Statement]:
@@ -339,9 +399,12 @@ class Fusion:
         tile: list[Key] = [] if rows is None or rows not in kept + reduced else [(rows, "tile")]
         if statement.single:
             return [*tile, (rows, "row"), *order(kept)] if tile else order(kept)  # type: ignore[list-item]
-        result: list[Key] = [*tile, *order(kept)]
+        if self.unrolled and rows in kept:
+            return [*tile, *lane, *order(kept), *order(reduced)]
+        inside = self._inside.get(id(statement), frozenset())
+        result: list[Key] = [*tile, *order(set(kept) - inside)]
         if rows in kept:
-            result += lane
+            result += [*lane, *order(inside)]
         result += order(reduced)
         return result + (lane if rows in reduced else [])
 
@@ -376,6 +439,27 @@ class Fusion:
         return result
 
 
+def summed_at_once(statements: Sequence[Statement], rows: Axis) -> dict[int, frozenset[Axis]]:
+    """Return, by the identity of statements, the axes that the only reader of a result sums over.
+
+    If both have the same loops otherwise, these are best the innermost ones: the result is a number then, no array.
+    """
+    readers: dict[int, list[Statement]] = {}
+    for statement in statements:
+        for load in reads(statement):
+            readers.setdefault(id(base_of(load.buffer)), []).append(statement)
+    result = {}
+    for statement in statements:
+        found = readers.get(id(statement.out), [])
+        if len(found) != 1 or statement.out.role != "temporary" or isinstance(found[0], Region):
+            continue
+        kept, outer = ({axis.root() for axis in s.axes} for s in (statement, found[0]))
+        inside = kept & {axis.root() for axis in found[0].reduced}
+        if rows in kept and inside and kept - inside == outer:
+            result[id(statement)] = frozenset(inside)
+    return result
+
+
 def _ranks(statements: Sequence[Statement]) -> dict[int, float]:
     """Return a number for each axis: how far from the inside results have it, on average."""
     found: dict[int, list[int]] = {}
@@ -408,19 +492,19 @@ def dependencies(statements: Sequence[Statement]) -> tuple[dict[int, list[Statem
 
 def fusable(producer: Statement, consumer: Statement, axis: Axis) -> bool:
     """Whether a step of a loop over `axis` of the producer gives all that the same step of the consumer needs."""
-    place = _place(producer.index, axis)
+    place = place_of_axis(producer.index, axis)
     if place is None:
         return False
-    if base_of(consumer.out) is base_of(producer.out) and _place(consumer.index, axis) != place:
+    if base_of(consumer.out) is base_of(producer.out) and place_of_axis(consumer.index, axis) != place:
         return False
     return all(
-        load.buffer is producer.out and _place(load.index, axis) == place
+        load.buffer is producer.out and place_of_axis(load.index, axis) == place
         for load in reads(consumer)
         if base_of(load.buffer) is base_of(producer.out)
     )
 
 
-def _place(index: Sequence[Any], axis: Axis) -> int | None:
+def place_of_axis(index: Sequence[Any], axis: Axis) -> int | None:
     """Return the dimension that is indexed by `axis`, which must be one, element by element."""
     found = [i for i, part in enumerate(index) if isinstance(part, Affine) and part.axis.root() is axis]
     return found[0] if len(found) == 1 and index[found[0]].full else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,16 @@ class Memory(Sizes):
         How many rows one value stands for then.
     copies : pair of Axis and list of ir.Value, or None
         The places of the steps of a loop that are done together; `copy` is the number of the present one.
+    unrolled : bool
+        Whether loops within that over the rows of a tile are written out step by step.
+    known : dict or None
+        While they are: the elements of arguments that have been read for the present rows, and the places computed.
     """
 
     rows: Axis | None = None
     tile = 0
+    unrolled = False
+    known: dict[Hashable, Any] | None = None
     outside: Outside | None = None
     _FRAME = (
         "function",
@@ -74,6 +80,7 @@ class Memory(Sizes):
         "_registers",
         "_partials",
         "failed",
+        "nans",
         "rows_at",
         "_row_numbers",
     )
@@ -97,6 +104,7 @@ class Memory(Sizes):
         self.lanes = 1
         self.copies: tuple[Axis, list[ir.Value]] | None = None
         self.copy = 0
+        self.nans: dict[ir.Type, ir.Value] = {}
         self._pointers: dict[tuple[int, int], ir.Value] = {}
         self._registers: dict[tuple[int, int, int], ir.Value] = {}
         self.growing: dict[int, tuple[ir.Value, ir.Value]] = {}
@@ -109,7 +117,8 @@ class Memory(Sizes):
     def frame(self, **new: Any) -> Iterator[None]:
         """Write into another function meanwhile."""
         old = {name: getattr(self, name) for name in self._FRAME}
-        vars(self).update({"scratch": 0, "_pointers": {}, "_registers": {}, "_partials": {}, "_row_numbers": {}} | new)
+        fresh = {"scratch": 0, "_pointers": {}, "_registers": {}, "_partials": {}, "nans": {}, "_row_numbers": {}}
+        vars(self).update(fresh | new)
         try:
             yield
         finally:
@@ -173,6 +182,8 @@ class Memory(Sizes):
         if not isinstance(part, Affine):
             return self.evaluate(part)
         value = self.at[part.axis.root()]
+        if isinstance(value, ir.Constant) and isinstance(part.offset, int):
+            return constant(INT64, part.offset + part.step * value.constant)
         if part.step != 1:
             value = self.b.mul(value, constant(INT64, part.step))
         return self.b.add(value, typed(self.length(part.offset))) if part.offset else value
@@ -219,8 +230,8 @@ class Memory(Sizes):
         if not lengths and base.role == "temporary":
             return None, [], None
         strides = [self.size(lengths[i + 1 :]) for i in range(len(lengths))]
-        flat: ir.Value = constant(INT64, 0)
-        step = 0
+        flat: ir.Value | None = None
+        offset = step = 0
         varying = []
         for part, stride in zip(parts, strides):
             if part is _IN_TILE or part is _IN_VECTOR:
@@ -236,16 +247,20 @@ class Memory(Sizes):
                     if not isinstance(stride, int):
                         raise DependsOnLength("the distance of rows in an array follows from their number")
                     step += own * stride
-            flat = self.b.add(flat, self.b.mul(value, typed(stride)) if stride != 1 else value)
+            if isinstance(value, ir.Constant) and isinstance(stride, int):
+                offset += value.constant * stride
+            else:
+                term = self._times(value, stride)
+                flat = term if flat is None else self._plus(flat, term)
+        flat = constant(INT64, offset) if flat is None else self._further(flat, offset)
         pointer = self.pointer(buffer)
         if not varying:
             return pointer, [flat], step
         each = []
         for lane in range(self.lanes):
-            total = self.b.add(flat, constant(INT64, lane * step))
+            total = self._further(flat, lane * step)
             for value, stride in varying:
-                part = self.b.extract_element(value, constant(INT32, lane))
-                total = self.b.add(total, self.b.mul(part, typed(stride)))
+                total = self._plus(total, self._times(self._lane_of(value, lane), stride))
             each.append(total)
         return pointer, each, None
 
@@ -328,10 +343,39 @@ class Memory(Sizes):
             value = self.b.load(self.b.bitcast(self.b.gep(pointer, places), wide), align=buffer.dtype.itemsize)
             return self.from_memory(value, buffer)
         numbers = [
-            self.from_memory(self.load_at(pointer, self.b.add(places[0], constant(INT64, lane * step))), buffer)
+            self.from_memory(self.load_at(pointer, self._further(places[0], lane * step)), buffer)
             for lane in range(self.lanes)
         ]
         return self._vector(numbers)
+
+    def _once(self, key: Hashable, make: Callable[[], ir.Value], *operands: ir.Value) -> ir.Value:
+        """Return a place, which is computed only once where all that follows can use it."""
+        if self.known is None:
+            return make()
+        if key not in self.known:
+            self.known[key] = make(), operands  # operands stay, so that their identities do
+        return self.known[key][0]
+
+    def _times(self, place: ir.Value, stride: int | ir.Value) -> ir.Value:
+        if isinstance(stride, int) and stride == 1:
+            return place
+        key = "times", id(place), stride if isinstance(stride, int) else id(stride)
+        return self._once(key, lambda: self.b.mul(place, typed(stride)), place)
+
+    def _plus(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self._once(("plus", id(a), id(b)), lambda: self.b.add(a, b), a, b)
+
+    def _further(self, place: ir.Value, steps: int) -> ir.Value:
+        if steps == 0:
+            return place
+        if isinstance(place, ir.Constant):
+            return constant(INT64, place.constant + steps)
+        return self._once(("further", id(place), steps), lambda: self.b.add(place, constant(INT64, steps)), place)
+
+    def _lane_of(self, value: ir.Value, lane: int) -> ir.Value:
+        return self._once(
+            ("lane", id(value), lane), lambda: self.b.extract_element(value, constant(INT32, lane)), value
+        )
 
     def load_at(self, pointer: ir.Value, place: ir.Value) -> ir.Value:
         """Return the number at a place."""
@@ -375,5 +419,5 @@ class Memory(Sizes):
         pointer, places, step = place or self._place(buffer, index)
         value = splat(self.b, value, self.lanes)
         for lane in range(self.lanes):
-            at = places[lane] if step is None else self.b.add(places[0], constant(INT64, lane * step))
+            at = places[lane] if step is None else self._further(places[0], lane * step)
             yield self.b.gep(pointer, [at]), self.b.extract_element(value, constant(INT32, lane))

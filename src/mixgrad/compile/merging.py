@@ -50,6 +50,7 @@ class Merging:
         return known
 
     def _fusion(self, a: Fusion, b: Fusion) -> None:
+        self._check(a.unrolled == b.unrolled, "the loops")
         self._maybe(self._axis, a.rows, b.rows)
         self._body(a.body, b.body)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from mixgrad.compile.fusion import Fusion, Key, Loop, everything
-from mixgrad.compile.tensor import Region, Statement, base_of, reads, written
+from mixgrad.compile.fusion import Fusion, Key, Loop, everything, paths
+from mixgrad.compile.tensor import Axis, Region, Statement, base_of, reads, written
 
 
 class Plan:
@@ -47,7 +47,7 @@ class Plan:
             self.contracted[key] = set() if key in aliased else {loops[0].key for loops in shared}
 
     def _plan_reduction(self, statement: Statement, path: tuple[Loop, ...]) -> None:
-        reduced = {axis.root() for axis in statement.reduced}
+        reduced = summed(statement)
         own = [loop.key[0] in reduced for loop in path]
         first = own.index(True) if True in own else len(path)
         chain = len(path)
@@ -61,3 +61,16 @@ class Plan:
             self.chains.setdefault(path[chain], []).append(statement)
         else:
             self.direct.add(statement)
+
+    def repeatable(self, loop: Loop, rows: Axis) -> bool:
+        """Whether a loop over rows may take some of them twice: it only writes results, and what lives in registers."""
+        for statement, _ in paths(loop.body):
+            inside = (rows, "lane") in self.contracted.get(id(base_of(statement.out)), ())
+            if not (inside or (statement.out.role == "output" and not statement.adds)) or rows in summed(statement):
+                return False
+        return True
+
+
+def summed(statement: Statement) -> set[Axis]:
+    """Return the axes over which a statement sums."""
+    return {axis.root() for axis in statement.reduced}

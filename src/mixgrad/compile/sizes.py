@@ -59,11 +59,15 @@ class Sizes:
     def size(self, shape: Sequence[int | Length]) -> int | ir.Value:
         """Return the number of elements of an array."""
         fixed = math.prod(length for length in shape if isinstance(length, int))
-        size = constant(INT64, fixed)
-        for length in shape:
-            if isinstance(length, Length):
-                size = self.entry.mul(size, self.length(length))
-        return fixed if is_fixed(shape) else size
+        if is_fixed(shape):
+            return fixed
+        key = tuple(shape)
+        if key not in self._row_numbers:
+            size = constant(INT64, fixed)
+            for length in shape:
+                size = self.entry.mul(size, typed(self.length(length))) if isinstance(length, Length) else size
+            self._row_numbers[key] = size
+        return self._row_numbers[key]
 
     def scaled(self, formula: Length | Scaled, kind: ir.Type) -> ir.Value:
         """Return a number that follows from the number of rows."""

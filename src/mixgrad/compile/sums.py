@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,12 @@ class Sums(Values):
     ----------
     count : ir.Value
         The number of rows in the present tile.
+    checked : set of int
+        The outputs, by their identity, that are watched for nans while they are written.
     """
 
     count: ir.Value
+    checked: AbstractSet[int] = frozenset()
 
     def modes(self) -> list[int]:
         """Return how many rows at a time are computed: vectors, and single ones if vectors leave some over."""
@@ -136,4 +140,10 @@ class Sums(Values):
         """Add to an element of the result; or write it, if it is `fresh`."""
         if not fresh:
             value = self.combine(statement, self.load(statement.out, statement.index), value)
+        self.write(statement, value)
+
+    def write(self, statement: Statement, value: ir.Value) -> None:
+        """Write what a statement has computed to its place."""
+        if id(statement.out) in self.checked:
+            self.note_nan(value)
         self.store(statement.out, statement.index, value)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from mixgrad.compile.fusion import Loop, paths
+from mixgrad.compile.fusion import Loop, paths, place_of_axis
 from mixgrad.compile.lengths import Length, is_fixed, usual
 from mixgrad.compile.memory import Outside
 from mixgrad.compile.sizes import ALIGNMENT, POINTER, typed
@@ -67,7 +67,8 @@ class Threads(Sums):
     def worth_sharing(self, loop: Loop) -> bool:
         """Whether threads are to share a loop."""
         inside = [statement for statement, _ in paths(loop.body)]
-        if any(statement.adds or statement.ordered for statement in inside) or self.outside is not None:
+        shared = [s for s in inside if (s.adds or s.ordered) and place_of_axis(s.index, loop.key[0]) is None]
+        if shared or self.outside is not None:  # several rows may write to one element
             return False
         if isinstance(loop.key[0].length, Length):  # the other axes are of fixed lengths; the code itself decides
             others = [axis.length for s in inside for axis in s.loops() if axis.root() is not loop.key[0]]
@@ -149,6 +150,7 @@ class Threads(Sums):
             new["rows_at"] = entry.load(entry.gep(outside.slots, [constant(INT64, 1)]))
         with self.frame(scratch_base=rows.args[2], **new):
             yield rows, rows.args[3]
+            self.report_nan()
             self.b.ret_void()
             entry.branch(beginning)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from llvmlite import ir
 
 from mixgrad.compile.lengths import Length, Scaled
 from mixgrad.compile.memory import Memory
-from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, any_lane, cast, constant, element_type, splat
-from mixgrad.compile.tensor import Apply, Expression, Load, Number, Position
+from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, any_lane, cast, constant, element_type, splat, typed_like
+from mixgrad.compile.tensor import Affine, Apply, Expression, Load, Number, Position
 
 
 class Values(Memory):
@@ -25,6 +26,22 @@ class Values(Memory):
 
     def evaluate(self, expression: Expression) -> ir.Value:
         """Return the value of an expression: a number, or a vector if it differs from row to row."""
+        if self.known is not None and self._stays(expression):
+            key = self._name(expression)
+            if key not in self.known:
+                self.known[key] = self._value(expression)
+            return self.known[key]
+        return self._value(expression)
+
+    def _stays(self, part: Any) -> bool:
+        """Whether an expression, or an index, is an element of an argument or a place in it: these do not change."""
+        if isinstance(part, Apply):
+            return part.name == "index" and all(map(self._stays, part.args))
+        if isinstance(part, Load):
+            return part.buffer.role in ("input", "constant") and all(map(self._stays, part.index))
+        return isinstance(part, (int, Affine, Number, Position))
+
+    def _value(self, expression: Expression) -> ir.Value:
         if isinstance(expression, Load):
             return self.load(expression.buffer, expression.index)
         if isinstance(expression, Number):
@@ -37,6 +54,20 @@ class Values(Memory):
         if longest:
             args = [splat(self.b, arg, longest) for arg in args]
         return self._apply(expression, args)
+
+    def _name(self, index: Any) -> Hashable:
+        """Return what tells elements of arguments from each other, while certain loops are open."""
+        if isinstance(index, Load):
+            return id(index.buffer), *map(self._name, index.index)
+        if isinstance(index, Apply):
+            return index.name, index.dtype, *map(self._name, index.args)
+        if isinstance(index, Affine):
+            place = self.at[index.axis.root()]
+            constant = place.constant if isinstance(place, ir.Constant) else id(place)
+            return "at", constant, index.offset, index.step
+        if isinstance(index, Position):
+            return "position", self._name(index.index)
+        return (repr(index.value), index.dtype) if isinstance(index, Number) else index
 
     def _apply(self, expression: Apply, args: list[ir.Value]) -> ir.Value:
         name, kind = expression.name, expression.kind
@@ -69,3 +100,19 @@ class Values(Memory):
             return value
         steps = ir.Constant(ir.VectorType(INT64, self.lanes), [lane * index.step for lane in range(self.lanes)])
         return self.b.add(splat(self.b, value, self.lanes), steps)
+
+    def note_nan(self, value: ir.Value) -> None:
+        """Remember whether a result is a nan: `report_nan` says so in the end."""
+        found = self.b.fcmp_unordered("uno", value, value)
+        wide = self.b.sext(found, typed_like(found.type, INT64))
+        if wide.type not in self.nans:
+            self.nans[wide.type] = self.entry.alloca(wide.type)
+            self.entry.store(constant(wide.type, 0), self.nans[wide.type])
+        self.b.store(self.b.or_(self.b.load(self.nans[wide.type]), wide), self.nans[wide.type])
+
+    def report_nan(self) -> None:
+        """Write into `failed` whether this function has seen a nan in a result."""
+        for found in self.nans.values():
+            wrong = any_lane(self.b, self.b.icmp_signed("!=", self.b.load(found), constant(found.type.pointee, 0)))
+            with self.b.if_then(wrong, likely=False):
+                self.b.store(constant(INT32, 1), self.failed)

@@ -87,12 +87,15 @@ def _positions(arrays, form, shape):
 
 def _batch(args, batched, *, form):
     x, *arrays = args
+    if form.basic:
+        return index(x, form=Form((slice(None), *form.parts)))
+    size = next(len(arg) for arg, flag in zip(args, batched) if flag)
+    lifted = _lifted(arrays, batched[1:], form, size, batched[0])
+    if lifted is not None:
+        return index(x, *lifted[0], form=lifted[1])
     if not any(batched[1:]):
-        if form.basic:
-            return index(x, form=Form((slice(None), *form.parts)))
         positions = _positions(arrays, form, x.shape[1:])
         return index(x.reshape(len(x), math.prod(x.shape[1:])), positions, form=Form((slice(None), SLOT)))
-    size = next(len(arg) for arg, flag in zip(args, batched) if flag)
     member, positions = _member_positions(arrays, batched[1:], form, x.shape[1:] if batched[0] else x.shape, size)
     if not batched[0]:
         return index(x.reshape(-1), positions, form=Form((SLOT,)))
@@ -104,13 +107,39 @@ def _scatter_batch(args, batched, *, form, shape):
     size = next(len(arg) for arg, flag in zip(args, batched) if flag)
     if form.basic:
         return scatter(y, form=Form((slice(None), *form.parts)), shape=(size, *shape))
+    y = y if batched[0] else np.broadcast_to(y, (size, *np.shape(y)))
+    lifted = _lifted(arrays, batched[1:], form, size, True)
+    if lifted is not None:
+        return scatter(y, *lifted[0], form=lifted[1], shape=(size, *shape))
     whole = (size, math.prod(shape))
     if not any(batched[1:]):
         flat = scatter(y, _positions(arrays, form, shape), form=Form((slice(None), SLOT)), shape=whole)
         return flat.reshape((size, *shape))
     member, positions = _member_positions(arrays, batched[1:], form, shape, size)
-    y = y if batched[0] else np.broadcast_to(y, (size, *np.shape(y)))
     return scatter(y, member, positions, form=Form((SLOT, SLOT)), shape=whole).reshape((size, *shape))
+
+
+def _lifted(arrays, batched, form, size, own):
+    """Return index arrays and form for all members at once, each of which has an array of its `own` or not.
+
+    None if NumPy would put the axes that are indexed by arrays elsewhere: these axes must be neighbours, and the first
+    ones if members read different places.
+    """
+    places = [i for i, part in enumerate(form.parts) if part is SLOT or isinstance(part, (int, np.integer))]
+    if places[-1] - places[0] >= len(places):
+        return None
+    if not any(batched):
+        return arrays, Form((slice(None), *form.parts))
+    if places[0] != 0 or any(array.dtype.kind == "b" for array in arrays):
+        return None
+    ndim = max(np.ndim(array) - flag for array, flag in zip(arrays, batched))
+    wide = [
+        np.reshape(array, (size,) + (1,) * (ndim + 1 - np.ndim(array)) + np.shape(array)[1:]) if flag else array
+        for array, flag in zip(arrays, batched)
+    ]
+    if not own:
+        return wide, form
+    return [np.arange(size).reshape((size,) + (1,) * ndim), *wide], Form((SLOT, *form.parts))
 
 
 def _member_positions(arrays, batched, form, shape, size):
@@ -188,6 +217,9 @@ def _update_batch(args, batched, *, form):
     if form.basic:
         return update(y, value, form=Form((slice(None), *form.parts)))
     shape, arrays = y.shape[1:], args[2:]
+    lifted = _lifted(arrays, batched[2:], form, size, True)
+    if lifted is not None:
+        return update(y, value, *lifted[0], form=lifted[1])
     flat = y.reshape((size, math.prod(shape)))
     if any(batched[2:]):
         member, positions = _member_positions(arrays, batched[2:], form, shape, size)

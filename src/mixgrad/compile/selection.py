@@ -1,0 +1,136 @@
+"""Rows that are picked out of an array, ``x[rows]``: only they are computed, and they are fetched once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
+
+from mixgrad.compile.tensor import (
+    Affine,
+    Apply,
+    Axis,
+    Buffer,
+    Load,
+    Number,
+    Position,
+    Region,
+    Statement,
+    base_of,
+    loads,
+    reads,
+    reindexed,
+)  # fmt: skip
+
+
+def selected(statements: Sequence[Statement]) -> list[Statement]:
+    """Return the statements, computing of arrays only the elements that are picked: ``f(x)[i]`` becomes ``f(x[i])``.
+
+    That is done where all readers pick by the same indices, which are fewer than the elements there are.
+    """
+    result = list(statements)
+    for statement in reversed(statements):
+        found = _picked(statement, result)
+        if found is not None:
+            place, picks = found
+            result[result.index(statement)] = _of_picked(statement, place, picks)
+    return result
+
+
+def _picked(statement: Statement, statements: Sequence[Statement]) -> tuple[int, list[Load]] | None:
+    """Return the dimension of a result that is read only at picked places, and what reads it."""
+    out = statement.out
+    if (
+        isinstance(statement, Region)
+        or statement.adds
+        or statement.ordered
+        or out.role != "temporary"
+        or out.writer is not statement
+        or out.rewritten
+    ):
+        return None
+    if any(base_of(other.out) is out for other in statements if other is not statement and other.out is not None):
+        return None
+    if not all(
+        part == 0 if isinstance(part, int) else isinstance(part, Affine) and part.full for part in statement.index
+    ):
+        return None
+    readers = [(s, load) for s in statements for load in reads(s) if base_of(load.buffer) is out]
+    if not readers or any(load.buffer is not out or isinstance(s, Region) for s, load in readers):
+        return None
+    for place, length in enumerate(out.shape):
+        names = {picking(load.index[place]) for _, load in readers}
+        if None not in names and len(names) == 1 and axis_of(readers[0][1].index[place]).length < length:
+            return place, list({id(load): load for _, load in readers}.values())
+    return None
+
+
+def _of_picked(statement: Statement, place: int, picks: list[Load]) -> Statement:
+    """Return the statement that computes only what is picked, and let its readers read all of that."""
+    pick = picks[0].index[place]
+    count = axis_of(pick).length
+    old = statement.out
+    out = Buffer((*old.shape[:place], count, *old.shape[place + 1 :]), old.dtype)
+    new = Statement(out, reduction=statement.reduction)
+    out.writer = new
+    axis = Axis(count, new)
+    out.axes = [axis if i == place else a and Axis(a.length, new) for i, a in enumerate(old.axes)]
+    places: dict[Axis, Any] = {}
+    for i, part in enumerate(statement.index):
+        own = out.axes[i]
+        if isinstance(part, Affine) and own is not None:
+            places[part.axis] = reindexed_pick(pick, axis) if i == place else Affine(own)
+    places |= {old: Affine(Axis(old.length, new)) for old in statement.reduced}
+    new.axes = [own for own in out.axes if own is not None]
+    new.reduced = [places[old].axis for old in statement.reduced]
+    new.index = [0 if own is None else Affine(own) for own in out.axes]
+    new.expression = reindexed(statement.expression, places)
+    for load in picks:
+        load.buffer, load.index = (
+            out,
+            [*load.index[:place], Affine(axis_of(load.index[place])), *load.index[place + 1 :]],
+        )
+    return new
+
+
+def picking(index: Any) -> Hashable:
+    """Return what tells picked places from others, indices in an argument along one axis; None if not that."""
+    if isinstance(index, (int, Affine)):
+        return None
+    known = all(load.buffer.role in ("input", "constant") for load in loads(index))
+    axes = list(_axes(index))
+    return _name(index) if known and len(axes) == 1 and all(part.full for part in _affine(index)) else None
+
+
+def axis_of(index: Any) -> Axis:
+    """Return the axis that picked places run along."""
+    return next(_axes(index))
+
+
+def reindexed_pick(index: Any, axis: Axis) -> Any:
+    """Return picked places along another axis."""
+    return reindexed(index, {axis_of(index): Affine(axis)})
+
+
+def _affine(index: Any) -> Iterator[Affine]:
+    if isinstance(index, Affine):
+        yield index
+    elif isinstance(index, Position):
+        yield from _affine(index.index)
+    for part in index.index if isinstance(index, Load) else index.args if isinstance(index, Apply) else ():
+        yield from _affine(part)
+
+
+def _axes(index: Any) -> Iterator[Axis]:
+    yield from dict.fromkeys(part.axis for part in _affine(index))
+
+
+def _name(index: Any) -> Hashable:
+    if isinstance(index, Load):
+        return id(index.buffer), *map(_name, index.index)
+    if isinstance(index, Apply):
+        return index.name, index.dtype, *map(_name, index.args)
+    if isinstance(index, Position):
+        return "position", _name(index.index)
+    if isinstance(index, Number):
+        return repr(index.value), index.dtype
+    return index if isinstance(index, int) else "place"
