@@ -266,8 +266,8 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
     dynamic : int or str, or sequence of them, optional
         Arguments, by place or name, in which the leading axes of all arrays vary and have one common length: there will
         be one kernel for any length from 2 on. By default that is found out when a call differs from an earlier one in
-        one length only; where what `fun` computes does not simply follow from the length, each one is compiled. Nothing
-        varies with ``dynamic=()``.
+        one length only, but for the first few below 32. Where what `fun` computes does not simply follow from the
+        length, each one is compiled, as with ``dynamic=()``.
 
     Returns
     -------
