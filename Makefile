@@ -34,6 +34,8 @@ bench: $(STAMP)/bench ## measure beside the peers; tables go to docs/benchmarks.
 	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/vecmath.py
 	$(BIN)/python benchmarks/adbench.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/zeros.py
 
 clean:           ## remove what the targets above made
 	rm -rf .venv .pytest_cache .ruff_cache .coverage faithful.png build dist

@@ -24,6 +24,7 @@ import numpy as np
 from adbench_data import Problem, problems
 from adbench_objectives import functions
 from report import ROOT, machine_line, number, table, write_json, write_section
+from roofline import operations
 from timing import Effort, Neighbours, machine, measure
 
 import mixgrad as mg
@@ -51,7 +52,9 @@ mixtures (GMM) and of a language model (LSTM), Jacobians of bundle adjustment (B
 (Hand). mixgrad compiles plain NumPy code; JAX compiles; PyTorch, with its threads, and autograd do not. All compute in
 double precision and agree with mixgrad's eager derivatives to {CRITERION:g}. Milliseconds: minima over rounds in which
 the contestants take turns; the medians are in `benchmarks/results/adbench.json`. First calls record, differentiate and
-compile; mixgrad keeps machine code on disk, so that another process only records and differentiates."""
+compile; mixgrad keeps machine code on disk, so that another process only records and differentiates. GFLOP/s are the
+operations of the derivative, counted in mixgrad's plan (`benchmarks/roofline.py` says how: a sum of products as dgemm's
+are, an elementary function as one), for each second of its minimum, beside what dgemm reaches on all threads."""
 
 
 # Contestants ----------------------------------------------------------------------------------------------------------
@@ -142,7 +145,8 @@ def seconds(call: Callable[[], Any]) -> float:
 
 def solve(problem: Problem, peers: dict[str, ModuleType], effort: Effort) -> dict[str, Any]:
     """Compare all contestants for a problem, then time those that are right."""
-    eager = tuple(arrays(function(*problem.args)) for function in functions(problem))
+    objective, derivative = functions(problem)
+    eager = arrays(objective(*problem.args)), arrays(derivative(*problem.args))
     found = contestants(problem, peers)
     checks = {name: checked(contestant, eager) for name, contestant in found.items()}
     if "error" not in checks["mixgrad"]:
@@ -158,6 +162,7 @@ def solve(problem: Problem, peers: dict[str, ModuleType], effort: Effort) -> dic
     return {
         "name": problem.name,
         "kind": problem.kind,
+        "operations": None if "error" in checks["mixgrad"] else operations(mg.jit(derivative), *problem.args),
         "checks": checks,
         "times": {name: timing.as_dict() for name, timing in times.items()},
     }
@@ -175,7 +180,16 @@ def ratio(above: float | None, below: float | None) -> float | None:
     return None if above is None or below is None else above / below
 
 
-def row(result: dict[str, Any], peers: list[str]) -> list[str]:
+def reached(result: dict[str, Any], rate: float) -> str:
+    """Return the rate of the derivative in GFLOP/s, and its part of that of dgemm."""
+    time = milliseconds(result, "mixgrad", "derivative")
+    if time is None or result.get("operations") is None:
+        return number(None)
+    own = result["operations"] / time / 1e6
+    return f"{number(own, 2)} ({own / rate:.0%})"
+
+
+def row(result: dict[str, Any], peers: list[str], rate: float) -> list[str]:
     derivative = milliseconds(result, "mixgrad", "derivative")
     objective = milliseconds(result, "mixgrad", "objective")
     others = [milliseconds(result, name, "derivative") for name in peers]
@@ -192,6 +206,7 @@ def row(result: dict[str, Any], peers: list[str]) -> list[str]:
         number(ratio(best, derivative), 2),
         number(ratio(derivative, objective), 2),
         number(AIMS.get(result["name"])),
+        reached(result, rate),
         *(number(time, 2) for time in first),
     ]
 
@@ -200,13 +215,14 @@ def text_of(results: dict[str, Any]) -> str:
     """Return the section of docs/benchmarks.md."""
     peers = results["peers"]
     header = ["derivative of", "objective, mixgrad", "mixgrad", *peers]
-    header += ["best peer / mixgrad", "derivative / objective", "aim"]
+    header += ["best peer / mixgrad", "derivative / objective", "aim", "GFLOP/s (of dgemm)"]
     header += ["first call, s: mixgrad", "with code on disk", *(["JAX"] if "JAX" in peers else [])]
     parts = [INTRODUCTION, machine_line(results["machine"], results["neighbours"])]
-    parts.append(table(header, [row(result, peers) for result in results["problems"]]))
+    rate = results["machine"]["dgemm_GFLOP_per_s"]
+    parts.append(table(header, [row(result, peers, rate) for result in results["problems"]]))
     aimed = [r for r in results["problems"] if r["name"] in AIMS]
-    reached = sum((milliseconds(r, "mixgrad", "derivative") or np.inf) < AIMS[r["name"]] for r in aimed)
-    parts.append(f"Aims reached: {reached} of {len(aimed)}.")
+    met = sum((milliseconds(r, "mixgrad", "derivative") or np.inf) < AIMS[r["name"]] for r in aimed)
+    parts.append(f"Aims reached: {met} of {len(aimed)}.")
     failures = [
         f"- {result['name']}, {name}: {check['error']}"
         for result in results["problems"]

@@ -22,6 +22,7 @@ import mixgrad as mg
 from mixgrad.compile.vecmath import FUNCTIONS
 
 SIZES = (10**4, 10**6)
+DTYPES = ("float64", "float32")
 BITS = 160  # of the exact values
 SAMPLE, QUICK_SAMPLE = 4000, 300
 WRONG = 1000.0  # ulps from which a function is wrong rather than imprecise
@@ -29,10 +30,10 @@ WRONG = 1000.0  # ulps from which a function is wrong rather than imprecise
 INTRODUCTION = """\
 ## Elementary functions (`benchmarks/vecmath.py`)
 
-Nanoseconds for one element of arrays of doubles, spread evenly over an interval, by `mg.jit(lambda x: np.exp(x))` and
-by NumPy or SciPy, the result's allocation included; one thread. Errors are the largest on a sample of such elements, in
-units in the last place, against mpmath. Minima over rounds in which the contestants take turns; the medians are in
-`benchmarks/results/vecmath.json`."""
+Nanoseconds for one element of arrays of doubles, then of floats, spread evenly over an interval, by
+`mg.jit(lambda x: np.exp(x))` and by NumPy or SciPy, the result's allocation included; one thread. Errors are the
+largest on a sample of such elements, in units in the last place, against mpmath. Minima over rounds in which the
+contestants take turns; the medians are in `benchmarks/results/vecmath.json`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Function:
     plain: Callable
     exact: Callable
     intervals: tuple[tuple[float, float], ...]
+
+    def for_dtype(self, dtype: str) -> tuple[tuple[float, float], ...]:
+        """Return the intervals: an eighth of those of which the results for floats would overflow."""
+        if dtype == "float64" or max(map(abs, self.intervals[0])) < 700 or self.intervals[0][0] >= 0:
+            return self.intervals
+        return tuple((low / 8, high / 8) for low, high in self.intervals)
 
 
 def _one(plain: Callable, exact: Callable | str, low: float, high: float) -> Function:
@@ -70,6 +77,24 @@ TABLE = {
     "arcsinh": _one(np.arcsinh, "asinh", -100, 100),
     "arccosh": _one(np.arccosh, "acosh", 1, 100),
     "arctanh": _one(np.arctanh, "atanh", -0.99, 0.99),
+    "logaddexp2": Function(
+        np.logaddexp2, lambda x, y: mpmath.log(mpmath.mpf(2) ** x + mpmath.mpf(2) ** y, 2), ((1, 30), (1, 30))
+    ),
+    "exprel": _one(special.exprel, lambda x: mpmath.expm1(x) / x, -5, 5),
+    "exp10": _one(special.exp10, lambda x: mpmath.mpf(10) ** x, -30, 30),
+    "logit": _one(special.logit, lambda x: mpmath.log(x / (1 - x)), 0.01, 0.99),
+    "entr": _one(special.entr, lambda x: -x * mpmath.log(x), 1e-3, 10),
+    "rel_entr": Function(special.rel_entr, lambda x, y: x * mpmath.log(x / y), ((0.01, 1), (0.01, 1))),
+    "kl_div": Function(special.kl_div, lambda x, y: x * mpmath.log(x / y) - x + y, ((0.5, 1), (0.01, 0.2))),
+    "ndtr": _one(special.ndtr, "ncdf", -6, 6),
+    "log_ndtr": _one(special.log_ndtr, lambda x: mpmath.log(mpmath.ncdf(x)), -30, 5),
+    "erfcx": _one(special.erfcx, lambda x: mpmath.exp(x * x) * mpmath.erfc(x), -2, 20),
+    "ndtri": _one(special.ndtri, lambda p: mpmath.sqrt(2) * mpmath.erfinv(2 * p - 1), 1e-6, 0.4),
+    "erfinv": _one(special.erfinv, "erfinv", -0.999, 0.999),
+    "erfcinv": _one(special.erfcinv, lambda y: mpmath.erfinv(1 - y), 1e-6, 0.9),
+    "gamma": _one(special.gamma, "gamma", 0.1, 30),
+    "boxcox": Function(special.boxcox, lambda x, a: mpmath.expm1(a * mpmath.log(x)) / a, ((0.1, 10), (-2, 2))),
+    "inv_boxcox": Function(special.inv_boxcox, lambda y, a: (1 + a * y) ** (1 / a), ((0.1, 10), (0.1, 2))),
     "power": Function(np.power, mpmath.power, ((0.1, 10), (-20, 20))),
     "sqrt": _one(np.sqrt, "sqrt", 0, 1000),
     "cbrt": _one(np.cbrt, "cbrt", 0, 1000),
@@ -91,9 +116,9 @@ TABLE = {
 # Errors ---------------------------------------------------------------------------------------------------------------
 
 
-def arguments(function: Function, size: int, seed: int = 0) -> list[np.ndarray]:
+def arguments(function: Function, size: int, dtype: str, seed: int = 0) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
-    return [rng.uniform(low, high, size) for low, high in function.intervals]
+    return [rng.uniform(low, high, size).astype(dtype) for low, high in function.for_dtype(dtype)]
 
 
 def exactly(function: Function, arrays: list[np.ndarray]) -> list[Any]:
@@ -108,7 +133,7 @@ def largest_error(found: np.ndarray, exact: list[Any]) -> float:
         return np.inf
     with mpmath.workprec(BITS):
         apart = [float(abs(mpmath.mpf(float(a)) - b)) for a, b in zip(found, exact)]
-    return float(np.max(np.array(apart) / np.spacing(np.abs(np.array(exact, float)))))
+    return float(np.max(np.array(apart) / np.spacing(np.abs(np.array(exact, found.dtype)))))
 
 
 def native(compiled: Any) -> bool:
@@ -119,14 +144,15 @@ def native(compiled: Any) -> bool:
 # Measurement ----------------------------------------------------------------------------------------------------------
 
 
-def solve(name: str, sample: int, effort: Effort) -> dict[str, Any]:
+def solve(name: str, dtype: str, sample: int, effort: Effort) -> dict[str, Any]:
     """Return errors and times of a function."""
     function = TABLE[name]
     plain = function.plain
     compiled = mg.jit(lambda *arrays: plain(*arrays))
-    result: dict[str, Any] = {"name": name, "intervals": function.intervals, "errors_ulp": {}, "times": {}}
+    result: dict[str, Any] = {"name": name, "dtype": dtype, "intervals": function.for_dtype(dtype)}
+    result |= {"errors_ulp": {}, "times": {}}
     contestants = {"mixgrad": compiled, "NumPy": plain}
-    arrays = arguments(function, sample, seed=1)
+    arrays = arguments(function, sample, dtype, seed=1)
     exact = exactly(function, arrays)
     for who in list(contestants):
         try:
@@ -139,7 +165,7 @@ def solve(name: str, sample: int, effort: Effort) -> dict[str, Any]:
             del contestants[who]
     result["native"] = "mixgrad" in contestants and native(compiled)
     for size in SIZES:
-        inputs = arguments(function, size)
+        inputs = arguments(function, size, dtype)
         calls = {who: _bound(call, inputs) for who, call in contestants.items()}
         times = measure(calls, effort)
         result["times"][str(size)] = {who: timing.as_dict() for who, timing in times.items()}
@@ -175,8 +201,9 @@ def text_of(results: dict[str, Any]) -> str:
         header += [f"{size} elements: mixgrad", "NumPy", "NumPy / mixgrad"]
     header += ["error, ulp: mixgrad", "NumPy"]
     parts = [INTRODUCTION, machine_line(results["machine"], results["neighbours"])]
-    parts.append(table(header, [row(result) for result in results["functions"]]))
-    failures = [f"- {r['name']}, {r['failure']}" for r in results["functions"] if "failure" in r]
+    for dtype in DTYPES:
+        parts += [f"{dtype}:", table(header, [row(r) for r in results["functions"] if r["dtype"] == dtype])]
+    failures = [f"- {r['name']} of {r['dtype']}, {r['failure']}" for r in results["functions"] if "failure" in r]
     if failures:
         parts.append("What failed, and was not timed:\n\n" + "\n".join(failures))
     return "\n\n".join(parts)
@@ -185,9 +212,10 @@ def text_of(results: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few rounds, for a first look; docs are left alone")
+    parser.add_argument("--only", nargs="+", help="names of functions; docs are left alone")
     parser.add_argument("--json", type=Path, help="where to write the results (benchmarks/results/vecmath.json)")
     options = parser.parse_args()
-    for name in FUNCTIONS.keys() - TABLE.keys():
+    for name in sorted(FUNCTIONS.keys() - TABLE.keys()):
         print(f"{name} is left out: it is not in the table of this program")
     results: dict[str, Any] = {
         "quick": options.quick,
@@ -195,13 +223,14 @@ def main() -> None:
     }
     sample, effort = (QUICK_SAMPLE, QUICK) if options.quick else (SAMPLE, FULL)
     with Neighbours() as neighbours:
-        results["functions"] = [solve(name, sample, effort) for name in FUNCTIONS if name in TABLE]
+        names = [name for name in FUNCTIONS if name in TABLE and name in (options.only or TABLE)]
+        results["functions"] = [solve(name, dtype, sample, effort) for dtype in DTYPES for name in names]
     results["neighbours"] = neighbours.share
     text = text_of(results)
     print(text)
-    if options.json or not options.quick:
+    if options.json or not (options.quick or options.only):
         write_json(results, options.json or ROOT / "benchmarks" / "results" / "vecmath.json")
-    if not options.quick:
+    if not options.quick and not options.only:
         write_section("vecmath", text)
     if any("failure" in result for result in results["functions"]):
         raise SystemExit(1)

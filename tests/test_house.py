@@ -84,7 +84,7 @@ def test_the_examples_of_docstrings_run():
     import importlib
 
     tried = 0
-    for name in ("derivatives", "control_flow", "custom", "linter", "testing"):
+    for name in ("derivatives", "control_flow", "custom", "linter", "testing", "compiled", "row_sums"):
         result = doctest.testmod(importlib.import_module(f"mixgrad.{name}"))
         assert result.failed == 0
         tried += result.attempted

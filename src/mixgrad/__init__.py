@@ -18,6 +18,7 @@ _HOMES = {
     ),
     "mixgrad.custom": ("custom_jvp", "custom_vjp"),
     "mixgrad.recomputation": ("checkpoint",),
+    "mixgrad.row_sums": ("sum_rows",),
     "mixgrad.compiled": ("jit", "cfunc", "set_threads", "threads"),
     "mixgrad.control_flow": ("cond", "while_loop", "scan", "fori_loop"),
     "mixgrad.linter": ("explain",),
@@ -77,6 +78,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.linter import explain as explain
     from mixgrad.mixture import GaussianMixture as GaussianMixture
     from mixgrad.recomputation import checkpoint as checkpoint
+    from mixgrad.row_sums import sum_rows as sum_rows
     from mixgrad.rules.linalg import solve_triangular as solve_triangular
     from mixgrad.rules.reduction import logsumexp as logsumexp
     from mixgrad.program.simplify import simplify as simplify

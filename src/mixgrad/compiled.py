@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import itertools
+import sys
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
@@ -25,11 +27,12 @@ from mixgrad._lengths import (
     varies,
 )
 from mixgrad._runs import run
-from mixgrad._tree import Structure, flatten
+from mixgrad._tree import Structure, flatten, flatten_like
+from mixgrad.compile.axes import SHORTEST_ROWS
 from mixgrad.compile.c_function import c_function
 from mixgrad.compile.executable import Executable
-from mixgrad.compile.fusion import SHORTEST_ROWS
 from mixgrad.compile.lengths import LEAST, DependsOnLength
+from mixgrad.compile.outputs import check_outputs
 from mixgrad.compile.threads import MOST_THREADS, get_threads
 from mixgrad.compile.threads import set_threads as _set_threads
 from mixgrad.core.bind import Traced
@@ -73,13 +76,13 @@ class Variant:
         leaves, _ = flatten((args, kwargs))
         plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(varies, args))
         # The entry takes numbers of Python for those of NumPy: where that makes no difference.
-        arrays = [leaves[i] for i in self._places]
-        alike = all(np.shape(leaf) for leaf in arrays) or all(
-            var.dtype in _WIDE for var in self.executable.program.inputs
-        )
-        self.entry = self.executable.entry if plain and alike and _is_flat(self._result) else None
+        arrays, inputs = [leaves[i] for i in self._places], self.executable.program.inputs
+        alike = all(np.shape(leaf) for leaf in arrays) or all(var.dtype in _WIDE for var in inputs)
+        self._flat = plain and alike and _is_flat(self._result)
         if family is not None and (family.others or family.least > self._least):
-            self.entry = None  # it would take other arguments, too
+            self._flat = False  # the entry would take other arguments, too
+        self.entry = self.executable.entry if self._flat else None
+        self.several = 0 if self._result.spec is None else len(self.executable.program.outputs)
 
     def takes(self, length: int) -> bool:
         """Whether one for any length is for arguments of this length, too."""
@@ -89,6 +92,18 @@ class Variant:
         """Run it on the leaves of the arguments."""
         outputs = self.executable(*[leaves[i] for i in self._places])
         return self._result.unflatten(list(outputs))
+
+    @property
+    def into(self) -> Callable | None:
+        """What takes the arrays of arguments and of results, if the arguments and results are just these."""
+        return self.executable.into if self._flat else None
+
+    def write(self, leaves: list, out: Any, name: str) -> Any:
+        """Run it on the leaves of the arguments, write the results into `out`, and return that."""
+        arrays = flatten_like(out, self._result, f"{name}: out")
+        check_outputs(arrays, self._result.paths(), self.executable.outputs, name)
+        self.executable.write([leaves[i] for i in self._places], arrays)
+        return out
 
 
 def _is_flat(result: Structure) -> bool:
@@ -101,7 +116,7 @@ def _is_flat(result: Structure) -> bool:
 
 
 class Jitted:
-    """What `jit` returns: call it as the function itself.
+    """What `jit` returns: call it as the function itself, or with arrays for the results as ``out=``.
 
     Attributes
     ----------
@@ -114,24 +129,48 @@ class Jitted:
         self._fun = fun
         self._dynamic = None if dynamic is None else chosen_names(dynamic)
         self._entry: Callable = _refuse
+        self._into: tuple[Callable, int] = _refuse, 0  # and of how many arrays a tuple of results consists
         self._count = 0
         self._clock = itertools.count()
         self._opened: dict[Axes, None] = {}  # axes along which there are variants for any length
         self._closed: set[Key] = set()  # arguments for which there can be none
         self.variants: dict[Key, Variant] = {}
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the function."""
-        if not kwargs:
-            result = self._entry(*args)
+    def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        """Run the function; write its results into `out`, if that is given."""
+        if out is None:
+            if not kwargs:
+                result = self._entry(*args)
+                if result is not NotImplemented:
+                    return result
+            return self._call(args, kwargs)
+        into, several = self._into
+        if not kwargs and several == (len(out) if type(out) is tuple else 0):
+            result = into(*(args + (out if several else (out,))))  # cheaper than a starred call with two parts
             if result is not NotImplemented:
-                return result
+                return out
+        return self._write(args, kwargs, out)
+
+    def _call(self, args: tuple, kwargs: dict) -> Any:
         leaves, structure = flatten((args, kwargs))
         if any(isinstance(leaf, Traced) for leaf in leaves):
             return run(self._fun, args, kwargs)  # inside another derivative, batch or recording: part of that
         variant = self._variant(args, kwargs, leaves, structure)
         self._entry = variant.entry or _refuse
         return variant(leaves)
+
+    def _write(self, args: tuple, kwargs: dict, out: Any) -> Any:
+        leaves, structure = flatten((args, kwargs))
+        name = f"mg.jit({getattr(self._fun, '__name__', 'f')})"
+        if any(isinstance(leaf, Traced) for leaf in [*leaves, *flatten(out)[0]]):
+            raise MixgradError(
+                f"{name}: arrays given as out= cannot hold values that are differentiated, batched or recorded. "
+                "Leave out= away inside of other derivatives."
+            )
+        variant = self._variant(args, kwargs, leaves, structure)
+        result = variant.write(leaves, out, name)
+        self._into = variant.into or _refuse, variant.several
+        return result
 
     def _variant(self, args: tuple, kwargs: dict, leaves: list, structure: Structure) -> Variant:
         key = (structure, *[_kind(leaf) for leaf in leaves])
@@ -210,7 +249,7 @@ class Jitted:
             f"{what}{now} instead of {then}. Where one length varies, mg.jit(f, dynamic=...) says why there is no code "
             "for all of them. Pad arrays to a few lengths, or call the function without jit.",
             RecompilationWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
@@ -227,8 +266,35 @@ class Jitted:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
+    def __reduce__(self) -> Any:
+        # Workers of multiprocessing, joblib and Dask import it by its name if it is a global variable of a module. They
+        # get the function otherwise, and compile it or read its code from disk.
+        if self.__module__ != "__main__":
+            for name, value in list(vars(sys.modules.get(self.__module__, object)).items()):
+                if value is self:
+                    return name
+        return jit, (self._fun, self._dynamic)
+
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._fun, '__qualname__', self._fun)}, {len(self.variants)} variants>"
+
+
+class _WithOwnOut(Jitted):
+    """What `jit` returns of a function that has a parameter `out`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function."""
+        return super().__call__(*args) if not kwargs else self._call(args, kwargs)
+
+
+def _takes_out(fun: Callable) -> bool:
+    """Whether a function has a parameter `out` of its own; that of NumPy's functions means the same."""
+    if isinstance(fun, np.ufunc) or str(getattr(fun, "__module__", "")).startswith("numpy"):
+        return False
+    try:
+        return "out" in inspect.signature(fun).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _refuse(*args: Any) -> Any:
@@ -274,6 +340,10 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
     Jitted
         A function with the same results, up to a few roundings; arrays that `fun` writes to are left alone. What has no
         native form is computed by NumPy between the compiled parts.
+        With ``out=``, an array or a container of arrays like the result, it writes the results there and returns that:
+        arrays of the shapes and dtypes of the results, C-contiguous, and sharing no memory with each other. If they do
+        with arguments, or if an index may be out of bounds, results are made first and copied then: after an error
+        nothing has been written. A parameter `out` that `fun` has itself stays its own.
 
     Raises
     ------
@@ -283,6 +353,8 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
         If, for the arguments in `dynamic`, there is no one kernel for any length; the message says what depends on it.
     ShapeError
         If their leading axes have several lengths.
+    MixgradError
+        If what is given as ``out=`` cannot hold the results, before anything is computed.
 
     Examples
     --------
@@ -290,8 +362,11 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
     >>> f = mg.jit(mg.grad(lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)))
     >>> f(np.array([0.0, 1.0, 2.0]))
     array([  -2., -200.,  200.])
+    >>> slope = np.empty(3)
+    >>> f(np.array([1.0, 1.0, 2.0]), out=slope) is slope
+    True
     """
-    return Jitted(fun, dynamic)
+    return _WithOwnOut(fun, dynamic) if _takes_out(fun) else Jitted(fun, dynamic)
 
 
 def cfunc(fun: Callable, arguments: int = 1) -> Any:

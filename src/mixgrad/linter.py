@@ -95,18 +95,21 @@ class Explanation:
     __repr__ = __str__
 
 
-def explain(fun: Callable) -> Callable:
-    """Return a function that runs `fun` and its backward sweep and reports what spoils derivatives.
+def explain(fun: Callable, *args: Any, **kwargs: Any) -> Any:
+    """Run `fun` and its backward sweep and report what spoils derivatives; say how a compiled function works.
 
     Parameters
     ----------
     fun : callable
         Returns arrays, numbers or containers of them.
+    *args, **kwargs
+        The arguments of `fun`. Without any a function is returned that takes them: ``mg.explain(f)(x)``.
 
     Returns
     -------
-    callable
-        Takes the arguments of `fun` and returns an `Explanation`.
+    Explanation or str
+        For what `mg.jit` returns it is the text of its loops, tiles and temporary arrays: ``print(mg.explain(g, x))``.
+        To look at its derivatives, explain the function that was compiled.
 
     Examples
     --------
@@ -115,6 +118,10 @@ def explain(fun: Callable) -> Callable:
     >>> report.sweep_not_finite.op
     'sqrt'
     """
+    if args or kwargs:
+        return explain(fun)(*args, **kwargs)
+    if hasattr(fun, "explain"):
+        return fun.explain
 
     @functools.wraps(fun)
     def explained(*args: Any, **kwargs: Any) -> Explanation:

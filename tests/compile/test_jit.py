@@ -424,6 +424,14 @@ def test_the_program_can_be_seen():
     assert len(compiled.variants) == 1
 
 
+def test_explain_shows_the_loops():
+    compiled = mg.jit(lambda x, *, scale=1.0: np.sin(x) * scale)
+    shown = compiled.explain(X, scale=2.0)
+    assert "sin" in shown
+    assert mg.explain(compiled, X, scale=2.0) == mg.explain(compiled)(X, scale=2.0) == shown
+    assert "for" in mg.explain(mg.jit(mg.grad(energy)), X)
+
+
 def test_compiled_functions_of_closures_are_apart():
     functions = [mg.jit(lambda x, k=k: x * k) for k in range(4)]
     for _ in range(2):

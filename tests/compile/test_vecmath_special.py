@@ -167,23 +167,6 @@ def test_negative_arguments_of_gammaln_are_hard():
     assert harness.loop(HARD["gammaln"])(x).tolist() == [True] * 4 + [False] * 8
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_float32_is_the_rounded_result(name):
-    x = harness.float32_by_stride(65_521)
-    got = harness.loop(FUNCTIONS[name], np.float32)(x)
-    assert got.dtype == np.float32
-    with np.errstate(all="ignore"):
-        want = harness.loop(FUNCTIONS[name])(x.astype(np.float64)).astype(np.float32)
-    assert np.array_equal(got, want, equal_nan=True)
-    assert (np.signbit(got) == np.signbit(want))[~np.isnan(want)].all()
-    some = x[::131]
-    some = some[np.isfinite(some) & ((some > 0) | (some != np.rint(some)) & (name != "gammaln"))]
-    exact = harness.oracle(ORACLES[name][0], some)
-    error = harness.ulps(harness.loop(FUNCTIONS[name], np.float32)(some), exact)
-    error = np.where([abs(e) < 1e-45 for e in exact], 0, error)
-    assert np.max(error) <= 0.5001, explain(name, error, some)
-
-
 TARGETS = {
     "AVX2": ("x86_64-linux-gnu", "haswell", "", "ymm"),
     "AVX-512": ("x86_64-linux-gnu", "skylake-avx512", "-prefer-256-bit", "zmm"),

@@ -196,26 +196,6 @@ def test_many_more_points_against_long_double(name, random, seed):
         assert np.max(error) <= 2, explain(name, error, arguments)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_float32_is_the_rounded_result(name, random):
-    x = harness.float32_by_stride(65_521)
-    arguments = [x] if name != "arctan2" else [x, random.permutation(x)]
-    got = harness.loop(FUNCTIONS[name], np.float32)(*arguments)
-    assert got.dtype == np.float32
-    with np.errstate(all="ignore"):
-        want = getattr(np, name)(*(a.astype(np.float64) for a in arguments))
-        if name in HARD:
-            hard = harness.loop(HARD[name], np.float32)(x)
-            assert np.array_equal(hard, harness.loop(HARD[name])(x.astype(np.float64)))
-            want = np.where(hard, got, want)
-        error = np.abs(got - want) / np.spacing(np.abs(want.astype(np.float32)))
-    assert np.array_equal(np.isnan(got), np.isnan(want))
-    assert np.nanmax(error) <= 0.5001
-    assert (
-        np.array_equal(np.signbit(got), np.signbit(want)) or np.isnan(want[np.signbit(got) != np.signbit(want)]).all()
-    )
-
-
 TARGETS = {
     "AVX2": ("x86_64-linux-gnu", "haswell", "", "ymm"),
     "AVX-512": ("x86_64-linux-gnu", "skylake-avx512", "-prefer-256-bit", "zmm"),

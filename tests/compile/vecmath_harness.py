@@ -77,10 +77,14 @@ def hard(name, *arrays):
     return loop(HARD[name], arrays[0].dtype)(*arrays)
 
 
-def assembly(formula, triple="", cpu="", features=""):
-    """The assembly of a loop over doubles around a formula or a named function; by default for this processor."""
+def assembly(formula, triple="", cpu="", features="", dtype=np.float64):
+    """The assembly of a loop around a formula or a named function; by default over doubles, for this processor."""
     formula = FUNCTIONS[formula] if isinstance(formula, str) else formula
-    module, _, _ = loop_module(formula, ir.DoubleType())
+    return assembly_of(loop_module(formula, KINDS[np.dtype(dtype)])[0], triple, cpu, features)
+
+
+def assembly_of(module, triple="", cpu="", features=""):
+    """The assembly of a module."""
     if triple:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()

@@ -145,6 +145,19 @@ def test_every_mode_eager_and_traced(name, transform, random):
         close(list(results), mg._tree.flatten(want)[0])
 
 
+@pytest.mark.parametrize(
+    ("name", "transform"),
+    [
+        pytest.param(name, transform, marks=[] if transform == "gradient" else [pytest.mark.long])
+        for transform in TRANSFORMS
+        for name in CASES
+    ],
+)
+def test_every_mode_compiled(name, transform, random):
+    f, p = CASES[name], point(random)
+    close(mg.jit(TRANSFORMS[transform](lambda p: f(p, 3)))(p), TRANSFORMS[transform](f)(p))
+
+
 @EVERY
 @pytest.mark.parametrize("transform", ["value", "gradient", "forward over reverse", "reverse over reverse"])
 def test_batches(name, transform, random):
@@ -369,7 +382,7 @@ def test_strong_zeros_in_a_sweep():
     assert mg.grad(f)(4.0, 2) == mg.grad(f)(4.0, None)
 
 
-def test_loops_without_steps(random):
+def test_loops_without_steps(random, mg):
     p = point(random)
     step = lambda i, y: y * p[0]
     assert mg.grad(lambda x: mg.fori_loop(3, 1, step, x, memory=2))(2.0) == 1.0
@@ -408,7 +421,7 @@ def test_memory_is_a_positive_integer(name, call, memory):
         call(memory)
 
 
-def test_numbers_of_numpy_are_integers():
+def test_numbers_of_numpy_are_integers(mg):
     assert mg.grad(lambda x: mg.fori_loop(0, 3, lambda i, y: y * x, 1.0, memory=np.int32(2)))(2.0) == 12.0
 
 

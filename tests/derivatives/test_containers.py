@@ -6,8 +6,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-import mixgrad as mg
-
 Point = collections.namedtuple("Point", "x y")
 
 
@@ -23,7 +21,7 @@ class Nested:
     rest: dict
 
 
-def test_dict_list_tuple_namedtuple():
+def test_dict_list_tuple_namedtuple(mg):
     def f(p):
         return np.sum(p["a"] * p["b"][0]) + p["b"][1].x * p["b"][1].y ** 2
 
@@ -35,7 +33,7 @@ def test_dict_list_tuple_namedtuple():
     assert isinstance(gradient["b"], list)
 
 
-def test_dataclasses_nested():
+def test_dataclasses_nested(mg):
     def f(n):
         return np.sum(n.parameters.mean**2) * n.parameters.scale + n.rest["k"]
 
@@ -47,11 +45,11 @@ def test_dataclasses_nested():
     assert gradient.rest == {"k": 1.0}
 
 
-def test_none_is_an_empty_container():
+def test_none_is_an_empty_container(mg):
     assert mg.grad(lambda p: p[0] ** 2)((3.0, None)) == (6.0, None)
 
 
-def test_argnums():
+def test_argnums(mg):
     f = lambda x, y, z: x * y**2 * z
     assert mg.grad(f, 1)(2.0, 3.0, 5.0) == 60.0
     assert mg.grad(f, -1)(2.0, 3.0, 5.0) == 18.0
@@ -61,7 +59,7 @@ def test_argnums():
     assert jacobian_x == 45.0
 
 
-def test_keywords_and_aux():
+def test_keywords_and_aux(mg):
     f = lambda x, power=2: (x**power, {"seen": x + 1, "text": "kept"})
     value, gradient = mg.value_and_grad(f, has_aux=True)(3.0, power=3)
     assert value == (27.0, {"seen": 4.0, "text": "kept"})
@@ -80,7 +78,7 @@ def test_keywords_and_aux():
 
 
 @pytest.mark.parametrize("mode", ["auto", "forward", "reverse"])
-def test_jacobian_of_containers(mode):
+def test_jacobian_of_containers(mode, mg):
     def f(p, q):
         return {"u": p["a"] * q, "v": (np.sum(p["a"]), 7.0)}
 
@@ -95,7 +93,7 @@ def test_jacobian_of_containers(mode):
     np.testing.assert_array_equal(both["u"][1], np.diag(a))
 
 
-def test_hessian_of_containers():
+def test_hessian_of_containers(mg):
     f = lambda p: p["a"] ** 2 * p["b"]
     h = mg.hessian(f)({"a": 2.0, "b": 3.0})
     assert h == {"a": {"a": 6.0, "b": 4.0}, "b": {"a": 4.0, "b": 0.0}}
@@ -103,7 +101,7 @@ def test_hessian_of_containers():
     assert (haa, hab, hba, hbb) == (6.0, 4.0, 4.0, 0.0)
 
 
-def test_linearize_and_vjp_can_be_called_repeatedly():
+def test_linearize_and_vjp_can_be_called_repeatedly(mg):
     x = np.array([0.1, 0.2])
     value, push = mg.linearize(lambda x: np.sin(x) * x[0], x)
     _, pull = mg.vjp(lambda x: np.sin(x) * x[0], x)
@@ -113,7 +111,7 @@ def test_linearize_and_vjp_can_be_called_repeatedly():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_shape_and_dtype_of_gradients(dtype):
+def test_shape_and_dtype_of_gradients(dtype, mg):
     x = np.ones((2, 1, 3), dtype)
     value, gradient = mg.value_and_grad(lambda x: np.sum(np.float64(2) * x * np.ones((2, 4, 3))))(x)
     assert gradient.shape == x.shape
@@ -124,7 +122,7 @@ def test_shape_and_dtype_of_gradients(dtype):
     assert mg.jacobian(np.sum)(x).dtype == dtype
 
 
-def test_gradients_are_arrays_of_their_own():
+def test_gradients_are_arrays_of_their_own(mg):
     x = np.ones(3)
     for f in (np.sum, lambda x: x[0], lambda x: np.sum(x.reshape(3, 1) @ np.ones((1, 2)))):
         gradient = mg.grad(f)(x)
@@ -137,17 +135,17 @@ def test_gradients_are_arrays_of_their_own():
     assert column.flags.owndata
 
 
-def test_gradient_of_a_constant_is_zero():
+def test_gradient_of_a_constant_is_zero(mg):
     np.testing.assert_array_equal(mg.grad(lambda x: 3.0)(np.ones(2)), np.zeros(2))
     assert mg.jvp(lambda x: (x * 1.0, 5), (2.0,), (1.0,)) == ((2.0, 5), (1.0, 0.0))
 
 
-def test_inputs_of_no_elements():
+def test_inputs_of_no_elements(mg):
     assert mg.grad(np.sum)(np.zeros(0)).shape == (0,)
     assert mg.jacobian(lambda x: x * 2)(np.zeros((0, 2))).shape == (0, 2, 0, 2)
 
 
-def test_vmap():
+def test_vmap(mg):
     x, y = np.arange(6.0).reshape(3, 2), np.arange(3.0)
     np.testing.assert_array_equal(mg.vmap(lambda a, b: a * b)(x, y), x * y[:, None])
     np.testing.assert_array_equal(mg.vmap(np.sum, in_axes=1)(x), x.sum(0))
@@ -158,14 +156,14 @@ def test_vmap():
     np.testing.assert_array_equal(mg.vmap(lambda a: 1.0)(x), np.ones(3))
 
 
-def test_stop_gradient():
+def test_stop_gradient(mg):
     assert mg.grad(lambda x: x * mg.stop_gradient(x))(3.0) == 3.0
     assert mg.grad(mg.grad(lambda x: x * mg.stop_gradient(x) ** 2))(3.0) == 0.0
     assert mg.stop_gradient({"a": 1.0}) == {"a": 1.0}
     assert mg.grad(lambda x: float(mg.stop_gradient(x)) * x)(3.0) == 3.0
 
 
-def test_complex_gradient_is_steepest_ascent():
+def test_complex_gradient_is_steepest_ascent(mg):
     z = 1.0 + 2.0j
     assert mg.grad(lambda z: np.abs(z) ** 2)(z) == pytest.approx(2 * z, rel=1e-15)
     _, tangent = mg.jvp(lambda z: np.abs(z) ** 2, (z,), (0.5 - 1.0j,))

@@ -91,6 +91,41 @@ def test_as_a_program(name, transform, random):
         close(traced(change(case.function), args), flat(want))
 
 
+COMPILED_AT_ONCE = ("value", "gradient")
+
+
+@pytest.mark.parametrize(
+    ("name", "transform"),
+    [
+        pytest.param(name, transform, marks=[] if transform in COMPILED_AT_ONCE else [pytest.mark.long])
+        for name in CASES
+        for transform in [*TRANSFORMS, *THIRD]
+    ],
+)
+def test_compiled(name, transform, random):
+    case = CASES[name]
+    args = case.make(random)
+    change = (TRANSFORMS | THIRD)[transform]
+    close(mg.jit(change(case.function))(*args), change(case.plain)(*args))
+
+
+@pytest.mark.parametrize(
+    ("name", "transform"),
+    [
+        pytest.param(name, transform, marks=[] if number % 4 == 1 and transform == "gradient" else [pytest.mark.long])
+        for number, name in enumerate(CASES)
+        for transform in ("value", "gradient", "forward over reverse", "Taylor")
+    ],
+)
+def test_compiled_batches(name, transform, random):
+    case = CASES[name]
+    members = [case.make(random) for _ in range(3)]
+    structure = mg._tree.flatten(members[0])[1]
+    batch = structure.unflatten([np.stack(leaves) for leaves in zip(*map(flat, members))])
+    want = [np.stack(parts) for parts in zip(*[flat(TRANSFORMS[transform](case.plain)(*args)) for args in members])]
+    close(list(flat(mg.jit(mg.vmap(TRANSFORMS[transform](case.function)))(*batch))), want)
+
+
 @EVERY
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_derivatives_of_a_program(name, transform, random):
@@ -137,7 +172,7 @@ def test_gradient_of_a_batch(name, random):
     close(traced(total, batch), want)
 
 
-def test_members_that_stop_at_once_are_left_alone():
+def test_members_that_stop_at_once_are_left_alone(mg):
     """What the body would give for them, nan and inf, must not be seen."""
 
     def f(x):
@@ -169,6 +204,7 @@ def test_ten_thousand_steps():
     f = power(10_000)
     (got,) = interpret(mg.trace(mg.grad(f))(0.9), 0.9)
     assert got == pytest.approx(mg.grad(f)(0.9), rel=1e-10)
+    assert mg.jit(mg.grad(f))(0.9) == pytest.approx(got, rel=1e-10)
 
 
 def test_what_does_not_change_in_a_loop_is_not_kept_for_each_step():
@@ -282,7 +318,7 @@ def test_scan_with_and_without_slices(length, reverse):
     sums = np.concatenate([[0.5], 0.5 + np.cumsum(order)])
     squares = np.arange(length) ** 2
     want = [sums[-1], (sums[:-1][::-1] if reverse else sums[:-1]), length, squares[::-1] if reverse else squares]
-    for got in (flat(f(0.5, xs)), trace_and_run(f, 0.5, xs)):
+    for got in (flat(f(0.5, xs)), trace_and_run(f, 0.5, xs), flat(mg.jit(f)(0.5, xs))):
         for a, b in zip(got, want, strict=True):
             np.testing.assert_array_equal(a, b)
             assert a.dtype == np.asarray(b).dtype
@@ -294,7 +330,7 @@ def test_numbers_of_python_take_the_type_that_a_step_gives_them():
     def f(x):
         return mg.fori_loop(0, 3, lambda i, s: s * x + 1, 0), mg.while_loop(lambda s: s < 9, lambda s: s + x, 0)
 
-    for got in (flat(f(x)), trace_and_run(f, x)):
+    for got in (flat(f(x)), trace_and_run(f, x), flat(mg.jit(f)(x))):
         np.testing.assert_array_equal(got, [4.75, 9.0])
         assert got[0].dtype == got[1].dtype == np.float32
 
@@ -308,19 +344,21 @@ def test_integers_and_truth_values_are_carried():
         n, done, y = mg.while_loop(lambda s: ~s[1] & (s[0] < 5), step, (np.int64(0), np.bool_(False), x))
         return y * n + np.where(done, x, 0.0)
 
-    assert interpret(mg.trace(f)(2.0), 2.0)[0] == f(2.0) == 256 * 3 + 2.0
+    assert interpret(mg.trace(f)(2.0), 2.0)[0] == f(2.0) == mg.jit(f)(2.0) == 256 * 3 + 2.0
     assert interpret(mg.trace(mg.grad(f))(2.0), 2.0)[0] == mg.grad(f)(2.0) == 8 * 2.0**7 * 3 + 1.0
     x = np.array([2.0, 3.0, 1.0])
-    close(mg.vmap(mg.grad(f))(x), np.stack([mg.grad(f)(v) for v in x]))
+    for batch in (mg.vmap(mg.grad(f)), mg.jit(mg.vmap(mg.grad(f)))):
+        close(batch(x), np.stack([mg.grad(f)(v) for v in x]))
 
 
 def test_the_number_of_steps_may_be_unknown():
     def f(x):
         return mg.fori_loop(1, np.astype(np.floor(x * 10), np.int64), lambda i, y: np.sin(y + i) * x, x)
 
-    program = check(mg.trace(mg.value_and_grad(f))(0.1))
+    program, compiled = check(mg.trace(mg.value_and_grad(f))(0.1)), mg.jit(mg.value_and_grad(f))
     for x in (0.05, 0.25, 0.97):
         np.testing.assert_allclose(interpret(program, x), mg.value_and_grad(f)(x), rtol=1e-13)
+        np.testing.assert_allclose(compiled(x), mg.value_and_grad(f)(x), rtol=1e-13)
 
 
 def test_known_predicates_choose_at_once():

@@ -112,6 +112,9 @@ def test_random_programs_in_every_mode(number, seed):
             np.testing.assert_allclose(got, np.stack(parts), rtol=1e-12, atol=1e-12)
         for got, expected in zip(interpret(mg.trace(boxed)(x, m), x, m), want, strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+        if number % 10 == 0:  # a few of these, since compiling takes long; random programs of all kinds: tests/compile
+            for got, expected in zip(mg.jit(lambda x, m: mg.jvp(boxed, (x, m), v)[1])(x, m), dots, strict=True):
+                np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
 
 
 # One by one -----------------------------------------------------------------------------------------------------------
@@ -139,6 +142,7 @@ def gradient_agrees(function, x=X, rtol=1e-7):
     np.testing.assert_allclose(f(x), function(np, x), rtol=1e-14)
     np.testing.assert_allclose(mg.grad(f)(x), want, rtol=rtol, atol=1e-7)
     np.testing.assert_allclose(mg.jacfwd(f)(x), want, rtol=rtol, atol=1e-7)
+    np.testing.assert_allclose(mg.jit(mg.grad(f))(x), want, rtol=rtol, atol=1e-7)
     np.testing.assert_allclose(mg.hessian(f)(x), mg.hessian(f)(x).T, atol=1e-12)
 
 

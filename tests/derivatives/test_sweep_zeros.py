@@ -86,7 +86,7 @@ def test_rules_of_users_never_see_the_first_try(random):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in sqrt")
-def test_boxes_never_meet_the_first_try(random):
+def test_boxes_never_meet_the_first_try(random, mg):
     x = np.concatenate([[0.0, -1.0], random.uniform(1, 2, 3)])
     second = np.array([-0.25 * v**-1.5 if v > 0 else 0.0 for v in x])
     hessian = mg.hessian(lambda x: np.sum(guarded(x)))(x)
@@ -95,7 +95,7 @@ def test_boxes_never_meet_the_first_try(random):
     np.testing.assert_allclose(again, np.diag(second), rtol=1e-13)
 
 
-def test_a_cotangent_that_meets_a_box_is_exact():
+def test_a_cotangent_that_meets_a_box_is_exact(mg):
     # The inner sweep is plain up to 0 * inf, and only then meets the weight y, a box of the outer derivative.
     def inner(y):
         return mg.grad(lambda x: np.where(np.array([False, True]), np.sqrt(x * y), x)[0])(np.array([0.0, 1.0]))[0]
@@ -105,7 +105,7 @@ def test_a_cotangent_that_meets_a_box_is_exact():
 
 
 @pytest.mark.filterwarnings("ignore:(invalid value|divide by zero) encountered in divide")
-def test_complex_sweeps_keep_strong_zeros():
+def test_complex_sweeps_keep_strong_zeros(mg):
     def f(z):
         return np.real(np.where(np.abs(z) > 0, 1 / z, 0.0)[0])
 

@@ -8,6 +8,8 @@ import pytest
 
 import mixgrad as mg
 
+from ..backends import compiled_if_long, some_compiled
+
 
 def nested_forward(function, n):
     for _ in range(n):
@@ -60,10 +62,10 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_agrees_with_nested_forward_mode_to_order_six(name):
+@some_compiled(4, FUNCTIONS)
+def test_agrees_with_nested_forward_mode_to_order_six(name, run):
     function, x = FUNCTIONS[name], 0.3
-    coefficients = mg.taylor(function, x, 1.0, 6)
+    coefficients = run(lambda x: mg.taylor(function, x, 1.0, 6))(x)
     expected = [nested_forward(function, n)(x) / math.factorial(n) for n in range(7)]
     np.testing.assert_allclose(coefficients, expected, rtol=1e-11, atol=1e-11 * np.max(np.abs(expected)))
 
@@ -81,10 +83,11 @@ CLOSED = {
 }
 
 
+@compiled_if_long
 @pytest.mark.parametrize("name", CLOSED)
-def test_order_fifty_against_fifty_digits(name):
+def test_order_fifty_against_fifty_digits(name, run):
     function, reference, x = CLOSED[name]
-    coefficients = mg.taylor(function, x, 1.0, 50)
+    coefficients = run(lambda x: mg.taylor(function, x, 1.0, 50))(x)
     with mpmath.workdps(80):
         expected = np.array([float(c) for c in mpmath.taylor(reference, mpmath.mpf(x), 50)])
     # Relative to the geometric growth of the coefficients: single ones can vanish.
@@ -92,14 +95,14 @@ def test_order_fifty_against_fifty_digits(name):
     assert np.max(np.abs(coefficients - expected) / scale) < 1e-11
 
 
-def test_polynomials_are_exact_and_end():
+def test_polynomials_are_exact_and_end(mg):
     coefficients = mg.taylor(lambda x: x**5, 0.0, 1.0, 8)
     np.testing.assert_array_equal(coefficients, [0, 0, 0, 0, 0, 1, 0, 0, 0])
     assert mg.nth_derivative(lambda x: x**2.0, 3)(0.0) == 0.0
     assert mg.nth_derivative(lambda x: x**0.0, 1)(0.0) == 0.0
 
 
-def test_arrays_containers_and_constants():
+def test_arrays_containers_and_constants(mg):
     f = lambda p: {"a": p[0] * p[1], "b": (np.sum(p[0] ** 2), 3.0)}
     point, direction = (np.array([1.0, 2.0]), 3.0), (np.array([0.5, -1.0]), 1.0)
     result = mg.taylor(f, point, direction, 3)
@@ -110,13 +113,13 @@ def test_arrays_containers_and_constants():
 
 
 @pytest.mark.parametrize("n", range(8))
-def test_nth_derivative(n):
+def test_nth_derivative(n, mg):
     x = 0.4
     expected = [np.sin(x), np.cos(x), -np.sin(x), -np.cos(x)][n % 4]
     assert mg.nth_derivative(np.sin, n)(x) == pytest.approx(expected, rel=1e-14)
 
 
-def test_nests_with_the_other_modes():
+def test_nests_with_the_other_modes(mg):
     third = mg.nth_derivative(np.sin, 3)
     assert mg.grad(third)(0.5) == pytest.approx(np.sin(0.5), rel=1e-14)
     assert mg.nth_derivative(third, 2)(0.5) == pytest.approx(np.cos(0.5), rel=1e-14)
@@ -125,7 +128,7 @@ def test_nests_with_the_other_modes():
     assert mg.taylor(lambda x: np.sum(mg.vmap(np.sin)(x)), x, x, 2).shape == (3,)
 
 
-def test_taylor_at_delicate_points():
+def test_taylor_at_delicate_points(mg):
     assert mg.taylor(lambda x: np.sqrt(x**2), 0.0, 1.0, 1)[1] == 0.0
     assert mg.taylor(lambda x: np.where(x > 0, np.sqrt(x), 0.0), 0.0, 1.0, 2)[1] == 0.0
     singular = np.array([[1.0, 2.0], [2.0, 4.0]])

@@ -6,7 +6,7 @@ import pytest
 import mixgrad as mg
 
 
-def test_gradient_of_the_textbook():
+def test_gradient_of_the_textbook(mg):
     gradient = mg.grad(lambda x: x[0] * x[1] + np.sin(x[0]))(np.array([2.0, 3.0]))
     assert gradient[0] == 3.0 + np.cos(2.0)
     assert gradient[1] == 2.0
@@ -19,24 +19,24 @@ def dual_program(x1, x2, x1_dot, x2_dot):
     return w3 + w4, w3_dot + w4_dot
 
 
-def test_forward_mode_is_the_dual_program():
+def test_forward_mode_is_the_dual_program(mg):
     value, tangent = mg.jvp(lambda x, y: x * y + np.sin(x), (2.0, 3.0), (0.5, -1.0))
     assert (value, tangent) == dual_program(2.0, 3.0, 0.5, -1.0)
 
 
-def test_second_derivative_of_sine():
+def test_second_derivative_of_sine(mg):
     assert mg.grad(mg.grad(np.sin))(1.0) == -np.sin(1.0)
 
 
 @pytest.mark.parametrize("order", range(1, 7))
-def test_any_order_by_nesting(order):
+def test_any_order_by_nesting(order, mg):
     function = np.exp
     for _ in range(order):
         function = mg.grad(function)
     assert function(0.3) == pytest.approx(np.exp(0.3), rel=1e-15)
 
 
-def test_perturbations_are_not_confused():
+def test_perturbations_are_not_confused(mg):
     assert mg.grad(lambda x: x * mg.grad(lambda y: x + y)(1.0))(2.0) == 1.0
     assert mg.grad(lambda x: x * mg.jvp(lambda y: x * y, (3.0,), (1.0,))[1])(2.0) == 4.0
     inner = lambda x: mg.jvp(lambda y: mg.grad(lambda z: x * y * z)(1.0), (x,), (1.0,))[1]  # = x
@@ -73,12 +73,12 @@ def branches(x):
         (branches, 0.5, np.cos(0.5)),
     ],
 )
-def test_loops_and_branches(function, x, derivative):
+def test_loops_and_branches(function, x, derivative, mg):
     assert mg.grad(function)(x) == pytest.approx(derivative, rel=1e-12)
     assert mg.jvp(function, (x,), (1.0,))[1] == pytest.approx(derivative, rel=1e-12)
 
 
-def test_long_programs_do_not_recurse():
+def test_long_programs_do_not_recurse(mg):
     def f(x):
         y = x
         for _ in range(20_000):
@@ -92,7 +92,7 @@ def rosenbrock(x):
     return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
 
-def test_against_scipy():
+def test_against_scipy(mg):
     from scipy.optimize import rosen_der, rosen_hess, rosen_hess_prod
 
     x = np.array([1.2, -0.7, 0.3, 2.0, 1.0])
@@ -108,7 +108,7 @@ def softmax_chain(x):
     return np.concatenate([y * np.sin(x), np.atleast_1d(np.sum(x**3)), x[::-1] @ np.outer(x, y)])
 
 
-def test_jacobian_by_rows_equals_by_columns():
+def test_jacobian_by_rows_equals_by_columns(mg):
     x = np.array([0.3, -1.2, 2.5, 0.7])
     rows, columns = mg.jacrev(softmax_chain)(x), mg.jacfwd(softmax_chain)(x)
     assert rows.shape == (9, 4)

@@ -12,6 +12,8 @@ import mixgrad as mg
 import mixgrad.rules.special
 from mixgrad.core.numpy_table import FUNCTIONS, UFUNCS
 
+from ..backends import compiled_if_long
+
 FLOAT64, FLOAT32 = np.float64, np.float32
 INF = math.inf
 LOG2 = math.log(2)
@@ -199,8 +201,9 @@ def assert_equal(got, want, dtype, what, size=1.0):
     np.testing.assert_allclose(got, np.broadcast_to(want, got.shape), rounding, rounding * size, err_msg=what)
 
 
+@compiled_if_long
 @laws(FLOAT64, FLOAT32)
-def test_first_order(law, dtype):
+def test_first_order(law, dtype, mg):
     x = point(law, dtype)
     want = np.asarray(law.gradient, float)
     assert_equal(mg.grad(law.function)(x), want, dtype, "reverse")
@@ -215,8 +218,9 @@ def test_first_order(law, dtype):
         assert_equal(push(unit[()]), want[i], dtype, f"linearised, direction {i}", size)
 
 
+@compiled_if_long
 @laws(FLOAT64)
-def test_in_a_batch(law, dtype):
+def test_in_a_batch(law, dtype, mg):
     x = point(law, dtype)
     batch = np.stack([x, x])
     want = np.broadcast_to(np.asarray(law.gradient, float), x.shape)
@@ -224,16 +228,23 @@ def test_in_a_batch(law, dtype):
     assert_equal(got, np.stack([want, want]), dtype, "reverse in a batch")
 
 
+@compiled_if_long
 @laws(FLOAT64, FLOAT32)
-def test_second_order(law, dtype):
+def test_second_order(law, dtype, mg):
     x = point(law, dtype)
-    ways = {
-        "forward over reverse": mg.jacfwd(mg.grad(law.function)),
-        "reverse over forward": mg.jacrev(mg.jacfwd(law.function)),
-        "reverse over reverse": mg.jacrev(mg.grad(law.function)),
-        "forward over forward": mg.jacfwd(mg.jacfwd(law.function)),
-    }
-    found = {name: np.asarray(way(x)) for name, way in ways.items()}
+    check_second_order(law, dtype, {name: way(mg, law.function)(x) for name, way in SECOND.items()})
+
+
+SECOND = {
+    "forward over reverse": lambda mg, f: mg.jacfwd(mg.grad(f)),
+    "reverse over forward": lambda mg, f: mg.jacrev(mg.jacfwd(f)),
+    "reverse over reverse": lambda mg, f: mg.jacrev(mg.grad(f)),
+    "forward over forward": lambda mg, f: mg.jacfwd(mg.jacfwd(f)),
+}
+
+
+def check_second_order(law, dtype, found):
+    found = {name: np.asarray(hessian) for name, hessian in found.items()}
     for name, hessian in found.items():
         assert hessian.dtype == dtype, f"{name}: {hessian.dtype}"
         assert not np.isnan(hessian).any(), f"{name}: nan in {hessian!r}"
@@ -245,7 +256,24 @@ def test_second_order(law, dtype):
 
 
 @laws(FLOAT64, FLOAT32)
-def test_taylor_polynomials(law, dtype):
+def test_compiled(law, dtype):
+    """All derivatives of a law as one program; `make long` compiles each on its own."""
+
+    def everything(x):
+        first = {"reverse": mg.grad(law.function)(x), "forward": mg.jacfwd(law.function)(x)}
+        return first, {name: way(mg, law.function)(x) for name, way in SECOND.items()}
+
+    x = point(law, dtype)
+    first, second = mg.jit(everything)(x)
+    for name, gradient in first.items():
+        assert np.shape(gradient) == x.shape
+        assert_equal(gradient, law.gradient, dtype, name)
+    check_second_order(law, dtype, second)
+
+
+@compiled_if_long
+@laws(FLOAT64, FLOAT32)
+def test_taylor_polynomials(law, dtype, mg):
     x = point(law, dtype)
     gradient = np.broadcast_to(np.asarray(law.gradient, float), x.shape)
     size = np.max(np.abs(gradient), where=np.isfinite(gradient), initial=1.0)
@@ -260,7 +288,7 @@ def test_taylor_polynomials(law, dtype):
             assert_equal(2 * coefficients[2], want, dtype, f"power 2, direction {i}", size)
 
 
-def test_third_derivatives_of_powers_at_zero():
+def test_third_derivatives_of_powers_at_zero(mg):
     def third(f):
         return mg.grad(mg.grad(mg.grad(f)))(0.0)
 
@@ -274,7 +302,7 @@ def test_third_derivatives_of_powers_at_zero():
     assert forward(0.0) == 0
 
 
-def test_third_derivative_of_prod_at_zeros():
+def test_third_derivative_of_prod_at_zeros(mg):
     third = mg.jacfwd(mg.jacrev(mg.grad(np.prod)))(np.zeros(3))
     want = np.zeros((3, 3, 3))
     for i, j, k in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)):
@@ -294,32 +322,33 @@ ACCURATE = {
 
 @pytest.mark.parametrize("name", ACCURATE)
 @pytest.mark.parametrize("mode", [mg.grad, mg.jacfwd])
-def test_full_relative_accuracy(name, mode):
+def test_full_relative_accuracy(name, mode, run):
     function, derivative, points = ACCURATE[name]
     if function not in UFUNCS:
         pytest.skip("the function has no row yet")
+    slope = run(mode(function))
     for x in points:
         with mpmath.workdps(50):
             want = float(derivative(mpmath.mpf(x)))
-        got = mode(function)(x)
+        got = slope(x)
         assert abs(got - want) <= 8 * np.spacing(want), f"{name} at {x}: {got!r}, expected {want!r}"
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0, -1000.0, 1e6])
 @pytest.mark.parametrize("mode", [mg.grad, mg.jacfwd])
-def test_weights_of_logsumexp_do_not_depend_on_an_offset(offset, mode):
+def test_weights_of_logsumexp_do_not_depend_on_an_offset(offset, mode, run):
     x = np.array([0.0, 0.5, -1.25, -30.0])
     with mpmath.workdps(50):
         parts = [mpmath.exp(mpmath.mpf(float(value))) for value in x]
         want = np.array([float(part / sum(parts)) for part in parts])
-    got = mode(mg.logsumexp)(x + offset)
+    got = run(mode(mg.logsumexp))(x + offset)
     np.testing.assert_allclose(got, want, rtol=1e-15)
 
 
 # The laws above the table -------------------------------------------------------------------------------------------
 
 
-def test_zero_times_anything_is_zero():
+def test_zero_times_anything_is_zero(mg):
     assert mg.jvp(np.log, (0.0,), (0.0,))[1] == 0
     assert mg.jvp(np.sqrt, (0.0,), (0.0,))[1] == 0
     assert mg.vjp(np.log, 0.0)[1](0.0)[0] == 0
@@ -331,7 +360,7 @@ def test_zero_times_anything_is_zero():
     assert mg.vjp(lambda x: x * np.nan, 1.0)[1](0.0)[0] == 0
 
 
-def test_branches_look_at_primal_values():
+def test_branches_look_at_primal_values(mg):
     def function(x):
         return x**2 if x > 1 else -x
 
@@ -341,7 +370,7 @@ def test_branches_look_at_primal_values():
     assert (mg.jvp(lambda x: np.greater(x, 1.0), (2.0,), (5.0,))[0]).dtype == bool
 
 
-def test_gradient_of_a_complex_argument_is_steepest_ascent():
+def test_gradient_of_a_complex_argument_is_steepest_ascent(mg):
     z = np.array([1.0 + 2.0j, -0.5 + 0.25j])
     for function in (
         lambda z: np.sum(np.abs(z) ** 2),
@@ -356,13 +385,13 @@ def test_gradient_of_a_complex_argument_is_steepest_ascent():
             np.testing.assert_allclose(dot, np.real(np.vdot(gradient, direction)), rtol=1e-15)
 
 
-def test_a_real_argument_keeps_a_real_gradient():
+def test_a_real_argument_keeps_a_real_gradient(mg):
     gradient = mg.grad(lambda x: np.sum(np.abs(x * (1 + 2j)) ** 2))(np.array([1.0, -2.0]))
     assert gradient.dtype == np.float64
     np.testing.assert_allclose(gradient, [10.0, -20.0], rtol=1e-15)
 
 
-def test_nested_derivatives_do_not_confuse_perturbations():
+def test_nested_derivatives_do_not_confuse_perturbations(mg):
     def first(x):
         return x * mg.grad(lambda y: x + y)(2.0)
 

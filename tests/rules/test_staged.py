@@ -77,6 +77,32 @@ def test_numpy_functions(function, example):
     agree(call.smooth, x, str(call), rounding_of(FLOAT64))
 
 
+EVERY = 25
+SOME_COMPILED = [
+    pytest.param(*case.values, id=case.id, marks=[] if number % EVERY == 0 else [pytest.mark.long])
+    for number, case in enumerate(ALL)
+]
+
+
+@pytest.mark.parametrize(("function", "example"), SOME_COMPILED)
+def test_compiled_numpy_functions(function, example):
+    """Values and gradients as machine code: of one call in `EVERY`, since compiling takes long; `make long`: of all."""
+    call = Call(function, example, FLOAT64)
+    if not call.places or not any(is_smooth(part) for part in parts_of(call.call(call.values))):
+        return
+    x = tuple(call.values[i] for i in call.places)
+
+    def value_and_gradient(*x):
+        values, pull = vjp(call.smooth, *x)
+        return values, list(pull([np.ones_like(value) for value in values]))
+
+    for got, want in zip(mg.jit(value_and_gradient)(*x), value_and_gradient(*x), strict=True):
+        for a, b in zip(got, want, strict=True):
+            assert (np.shape(a), a.dtype) == (np.shape(b), b.dtype)
+            size = np.max(np.abs(b), initial=0.0)
+            np.testing.assert_allclose(a, b, rtol=0, atol=rounding_of(FLOAT64) * size, err_msg=str(call))
+
+
 @pytest.mark.parametrize("function", BY_VALUE)
 def test_questions_about_values_have_no_answer_while_tracing(function):
     args = (np.ones(2),) if function in (np.nonzero, np.flatnonzero, np.argwhere) else (np.ones(2), np.ones(2))

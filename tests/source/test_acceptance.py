@@ -7,6 +7,7 @@ import pytest
 import scipy.linalg
 
 import mixgrad as mg
+from mixgrad.compile.executable import Executable
 from mixgrad.core.interpret import interpret
 from mixgrad.core.program import check
 
@@ -43,6 +44,7 @@ MODES = {
     "reverse over forward": reverse_over_forward,
 }
 ORACLES = {"forward over reverse": "second", "reverse over forward": "second"}
+TOLERANCES = {"second": "second"}
 
 every_program = pytest.mark.parametrize("name", PROGRAMS)
 every_mode = pytest.mark.parametrize("mode", MODES)
@@ -159,6 +161,25 @@ def test_staged_is_eager(name, mode, seed):
         assert_close(got, want, program.tolerance, 1.0 if name == "bisection" else 0.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        pytest.param(name, mode, marks=[] if mode == "reverse" else [pytest.mark.long])
+        for name in PROGRAMS
+        for mode in MODES
+    ],
+)
+def test_compiled(name, mode, seed):
+    """Machine code, made for one point, against the oracle, and at another point."""
+    program, (x, other, v, w) = PROGRAMS[name], problem(name, seed)
+    transformed = MODES[mode](function_of(program), v, w)
+    compiled = mg.jit(transformed)
+    what = ORACLES.get(mode, mode)
+    floor = np.max(np.abs(expected(name, seed, "reverse"))) if what == "second" else 0.0
+    assert_close(compiled(x), expected(name, seed, what), getattr(program, TOLERANCES.get(what, "tolerance")), floor)
+    assert_close(compiled(other), transformed(other), program.tolerance, 1.0 if name == "bisection" else 0.0)
+
+
 @every_mode
 @pytest.mark.parametrize("name", [name for name, p in PROGRAMS.items() if p.keeps_loops and p.grows])
 def test_the_size_of_a_program_does_not_depend_on_the_number_of_steps(name, mode, random):
@@ -179,7 +200,9 @@ def test_many_staged_steps(mode, steps, random):
     short, long = (check(mg.trace(MODES[mode](functools.partial(runge_kutta, steps=n), v, w))(x)) for n in (10, steps))
     assert size(short) == size(long)
     exact = Exact(functools.partial(exact_runge_kutta, steps=steps), x, v, w)
-    assert_close(interpret(long, x)[0], getattr(exact, ORACLES.get(mode, mode))(), 1e-11)
+    want = getattr(exact, ORACLES.get(mode, mode))()
+    assert_close(interpret(long, x)[0], want, 1e-11)
+    assert_close(Executable(long)(x)[0], want, 1e-11)
 
 
 @pytest.mark.parametrize("name", [name for name, p in PROGRAMS.items() if not p.grows])

@@ -72,6 +72,31 @@ def test_eager(name):
     assert_right(name, case.function, case.points, run_eager)
 
 
+class MachineCode:
+    """Runs each transformed function by code that is compiled at the first point."""
+
+    def __init__(self):
+        self.functions = {}
+
+    def __call__(self, what, transformed, x):
+        if what not in self.functions:
+            self.functions[what] = mg.jit(transformed)
+        return self.functions[what](x)
+
+
+SOME = 8
+COMPILED = [
+    pytest.param(name, marks=[] if number % SOME == 0 else [pytest.mark.long]) for number, name in enumerate(CONSTRUCTS)
+]
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled(name):
+    """One in `SOME`, since compiling takes its time; `make long` compiles all."""
+    case = CONSTRUCTS[name]
+    assert_right(name, case.function, case.points, MachineCode())
+
+
 @every_construct
 def test_staged(name):
     case = CONSTRUCTS[name]

@@ -61,7 +61,7 @@ class AnyLength(Executable):
         self.least = LEAST
         super().__init__(programs[0], strict)
 
-    def _compile(self, plain: AbstractSet[int]) -> None:
+    def _compile(self, plain: AbstractSet[int] | None) -> None:
         products = (plain, plain_products(self._programs[1]) if plain else plain)
         trees = [_loops(program, wanted) for program, wanted in zip(self._programs, products)]
         merging = Merging(*trees, *self._lengths)
@@ -71,10 +71,11 @@ class AnyLength(Executable):
             [Argument(self._shape(np.shape(a), np.shape(b), following), kind_of(a)) for a, b in zip(*both)]
             for both in ([p.inputs for p in self._programs], [p.outputs for p in self._programs])
         )
-        self._inputs = inputs
+        self._inputs, self.outputs = inputs, outputs
         numbers = {number: (length.times, length.plus) for length, number in following.items() if number < -1}
-        self.entry = compiled(trees[0], inputs, outputs, bool(plain), self.least, numbers)
-        self.parts = [NativePart(list(self.program.inputs), [], self.entry, trees[0])]
+        self.entry, into = compiled(trees[0], inputs, outputs, bool(plain), self.least, numbers)
+        into = None if numbers else into  # lengths of given arrays would have to be compared with what they follow from
+        self.parts = [NativePart(list(self.program.inputs), [], self.entry, trees[0], into)]
 
     def _shape(self, first: tuple[int, ...], second: tuple[int, ...], following: dict[Length, int]) -> tuple[int, ...]:
         """Return a shape with negative numbers in the place of lengths that follow from the number of rows."""
@@ -94,7 +95,7 @@ class AnyLength(Executable):
         return AnyLength(self._programs, self._lengths, self._record, strict=True)
 
 
-def _loops(program: Program, plain: AbstractSet[int]) -> Fusion:
+def _loops(program: Program, plain: AbstractSet[int] | None) -> Fusion:
     lowering = Lowering(plain)
     try:
         lowering.program(program)

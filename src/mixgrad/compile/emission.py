@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from llvmlite import ir
 
-from mixgrad.compile.fusion import Fusion, Loop, everything, paths, place_of_axis
+from mixgrad.compile.axes import place_of_axis
+from mixgrad.compile.fusion import Fusion, Loop, everything, paths
 from mixgrad.compile.lengths import Length, usual
 from mixgrad.compile.memory import POINTER
 from mixgrad.compile.planning import Plan
@@ -20,6 +21,7 @@ from mixgrad.compile.vecmath.arithmetic import declared
 WIDTH = 8  # lanes of vectors
 TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
 FIRST_ROOM = 32  # slices of what a `while` stacks
+MOST_STEPS_WRITTEN = 4  # of a loop in which others have bounds that depend on it
 MOST_IN_STEPS_TOGETHER = 8  # statements in a loop of which several steps are done together
 
 
@@ -194,27 +196,68 @@ class Kernel(Threads):
     def _emit_steps(self, loop: Loop) -> None:
         """Emit a loop over an axis, several steps at a time if its sums can share what they read then."""
         axis = loop.key[0]
-        if self.unrolled and self.lane is not None and isinstance(axis.length, Length):
-            self.known = None  # what is read in a loop is not known after it
-        elif self.unrolled and self.lane is not None:
-            for i in range(axis.length):
-                self.at[axis] = constant(INT64, i)
-                self._emit(loop.body)
-            del self.at[axis]
+        if isinstance(axis.length, Length):
+            self._emit_any_steps(loop)
             return
-        together = 1 if self.copies else self._steps_together(loop)
-        length = self.length(axis.length)
-        whole = length // together * together if isinstance(length, int) else 0
-        for start, stop, step in ((0, whole, together), (whole, length, 1)):
-            if not isinstance(stop, int) or start < stop:
-                with self.range(start, stop, step) as i:
-                    if step > 1:
-                        self.copies = axis, [self.b.add(i, constant(INT64, k)) if k else i for k in range(step)]
-                    self.at[axis] = i
-                    self._emit(loop.body)
-                    del self.at[axis]
-                    if step > 1:
-                        self.copies = None
+        together = 1 if self.copies or (self.unrolled and self.lane is not None) else self._steps_together(loop)
+        whole = axis.length // together * together
+        start, stop = self._bounds(loop, together)
+        for first, last, step in ((start, _least(self.b, stop, whole), together), (whole, stop, 1)):
+            if isinstance(last, int) and (last <= first if isinstance(first, int) else False):
+                continue
+            if step == 1 and first == whole == axis.length:
+                continue
+            for i in self._each_step(loop, first, last, step):
+                if step > 1:
+                    self.copies = axis, [self._further(i, k) for k in range(step)]
+                self.at[axis] = i
+                self._emit(loop.body)
+                del self.at[axis]
+                if step > 1:
+                    self.copies = None
+
+    def _emit_any_steps(self, loop: Loop) -> None:
+        """Emit a loop over an axis whose length is known only when the kernel is called."""
+        if self.unrolled and self.lane is not None:
+            self.known = None  # what is read in a loop is not known after it
+        with self.range(0, self.length(loop.key[0].length), 1) as i:
+            self.at[loop.key[0]] = i
+            self._emit(loop.body)
+            del self.at[loop.key[0]]
+
+    def _each_step(self, loop: Loop, start: int | ir.Value, stop: int | ir.Value, step: int) -> Iterator[ir.Value]:
+        """Yield the counter of a loop; or its values one after the other, if it is to be written out."""
+        known = isinstance(start, int) and isinstance(stop, int)
+        inside = self.unrolled and self.lane is not None
+        if known and (inside or (stop - start <= MOST_STEPS_WRITTEN * step and self._bounds_others(loop))):
+            for i in range(start, stop, step):
+                yield constant(INT64, i)
+            return
+        with self.range(start, stop, step) as i:
+            yield i
+
+    def _bounds(self, loop: Loop, together: int) -> tuple[int | ir.Value, int | ir.Value]:
+        """Return where a loop starts and stops: not in the half of a triangle that is left out."""
+        axis, found = loop.key[0], self.plan.bound(loop)
+        if found is None or found[0] not in self.at:
+            return 0, axis.length
+        other, is_low = found
+        places = self.copies[1] if self.copies is not None and self.copies[0] is other else [self.at[other]]
+        if all(isinstance(place, ir.Constant) for place in places):
+            first, last = places[0].constant, places[-1].constant
+            if is_low:
+                return 0, min(-(-(last + 1) // together) * together, axis.length)
+            return first // together * together, axis.length
+        size = constant(INT64, together)
+        if is_low:
+            steps = self.b.udiv(self.b.add(places[-1], size), size)
+            return 0, _least(self.b, self.b.mul(steps, size), axis.length)
+        return self.b.mul(self.b.udiv(places[0], size), size), axis.length
+
+    def _bounds_others(self, loop: Loop) -> bool:
+        """Whether the place of a loop is a bound of one inside it."""
+        inside = [inner for _, path in paths(loop.body) for inner in path]
+        return any((found := self.plan.bound(inner)) is not None and found[0] is loop.key[0] for inner in inside)
 
     def _steps_together(self, loop: Loop) -> int:
         axis, inside = loop.key[0], list(paths(loop.body))
@@ -312,6 +355,14 @@ class Kernel(Threads):
                 self.to_memory(add(self.from_memory(self.b.load(pointer), statement.out), part), statement.out),
                 pointer,
             )
+
+
+def _least(b: ir.IRBuilder, number: int | ir.Value, limit: int) -> int | ir.Value:
+    """Return a number, or the limit if that is less."""
+    if isinstance(number, int):
+        return min(number, limit)
+    bound = constant(INT64, limit)
+    return b.select(b.icmp_signed("<", number, bound), number, bound)
 
 
 def _shares_reads(statement: Statement, axis: Axis) -> bool:

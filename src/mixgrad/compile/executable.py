@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from mixgrad.compile.emission import WIDTH, Kernel
 from mixgrad.compile.fusion import Fusion, everything, fused
 from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm, kind_of
 from mixgrad.compile.machine import Code, compile_module
+from mixgrad.compile.outputs import write, writing_entry
 from mixgrad.compile.tensor import settle_updates
 from mixgrad.compile.threads import register_symbols
 from mixgrad.compile.zeros import plain_products
@@ -28,12 +30,24 @@ RELEASED_AT = 20_000  # operations from which on other threads of Python may run
 
 @dataclass
 class NativePart:
-    """Equations that run as one kernel."""
+    """Equations that run as one kernel.
+
+    Attributes
+    ----------
+    inputs, outputs : list of Var
+    call : callable
+        Takes the inputs, and returns new arrays.
+    fusion : Fusion
+    into : callable or None
+        Returns what takes the inputs and arrays for the outputs, and makes none; None if the kernel may fail when it
+        has written to them.
+    """
 
     inputs: list[Var]
     outputs: list[Var]
     call: Callable[..., Any]
     fusion: Fusion
+    into: Callable[[], Callable[..., Any]] | None
 
 
 @dataclass
@@ -62,12 +76,13 @@ class Executable:
         self.entry: Callable[..., Any] | None = None
         self.parts: list[NativePart | NumPyPart] = []
         self._inputs: Sequence[Var | Argument] = program.inputs
+        self.outputs: Sequence[Any] = program.outputs  # their shapes and dtypes
         self._strict: Executable | None = None
-        plain = frozenset() if strict else plain_products(program)
-        self._optimistic = bool(plain)
+        plain = None if strict else plain_products(program)
         self._compile(plain)
+        self._optimistic = bool(plain) or any(isinstance(part, NativePart) and _skips(part) for part in self.parts)
 
-    def _compile(self, plain: AbstractSet[int]) -> None:
+    def _compile(self, plain: AbstractSet[int] | None) -> None:
         whole = _whole_kernel(self.program, plain)
         if whole is not None:
             self.entry = whole.call
@@ -94,6 +109,16 @@ class Executable:
                     return self._again(args)
             values |= {id(var): value for var, value in zip(outs, results)}
         return tuple(values[id(atom)] if isinstance(atom, Var) else atom for atom in self.program.outputs)
+
+    @functools.cached_property
+    def into(self) -> Callable[..., Any] | None:
+        """What takes the inputs and arrays for the outputs, without making arrays; None if there is no such thing."""
+        whole = self.parts[0] if self.entry is not None else None
+        return whole.into() if isinstance(whole, NativePart) and whole.into is not None else None
+
+    def write(self, args: Sequence[Any], outs: Sequence[np.ndarray]) -> None:
+        """Write the outputs into arrays of their shapes and dtypes; if there is an error, nothing is written."""
+        write(self, self.into, args, [Argument(var.shape, var.dtype) for var in self._inputs], outs)
 
     def describe(self) -> str:
         """Return in words what is computed in which loops, and what by NumPy."""
@@ -137,7 +162,12 @@ def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var | Argument]
     return (result,) if count == 1 else result
 
 
-def _whole_kernel(program: Program, plain: AbstractSet[int]) -> NativePart | None:
+def _skips(part: NativePart) -> bool:
+    """Whether a kernel leaves out products with zeros."""
+    return any(s.triangle is not None and s.triangle.summed is not None for s, _ in everything(part.fusion))
+
+
+def _whole_kernel(program: Program, plain: AbstractSet[int] | None) -> NativePart | None:
     lowering = Lowering(plain)
     try:
         lowering.program(program)
@@ -148,7 +178,7 @@ def _whole_kernel(program: Program, plain: AbstractSet[int]) -> NativePart | Non
     return NativePart(list(program.inputs), [], *native(lowering, inputs, outputs))
 
 
-def _parts(program: Program, plain: AbstractSet[int]) -> list[NativePart | NumPyPart]:
+def _parts(program: Program, plain: AbstractSet[int] | None) -> list[NativePart | NumPyPart]:
     """Cut a program into kernels and equations for NumPy."""
     runs: list[tuple[_Collector, str]] = []
     current = _Collector(plain)
@@ -176,7 +206,7 @@ def _parts(program: Program, plain: AbstractSet[int]) -> list[NativePart | NumPy
 class _Collector(Lowering):
     """Equations for one kernel; what they read from elsewhere is its input."""
 
-    def __init__(self, plain: AbstractSet[int]) -> None:
+    def __init__(self, plain: AbstractSet[int] | None) -> None:
         super().__init__(plain)
         self.grows = False
         self.inputs: list[Var] = []
@@ -204,10 +234,13 @@ class _Collector(Lowering):
         return NativePart(self.inputs, outputs, *native(self, *kinds))
 
 
-def native(lowering: Lowering, inputs: list[Argument], outputs: list[Argument]) -> tuple[Callable, Fusion]:
-    """Return the function that runs some statements, and their loops."""
-    fusion = fused(settle_updates(lowering.statements, []), WIDTH)
-    return compiled(fusion, inputs, outputs, bool(lowering.plain)), fusion
+def native(
+    lowering: Lowering, inputs: list[Argument], outputs: list[Argument]
+) -> tuple[Callable, Fusion, Callable[[], Callable] | None]:
+    """Return the function that runs some statements, their loops, and what makes the function that makes no arrays."""
+    fusion = fused(settle_updates(lowering.statements, []), WIDTH, triangles=lowering.plain is not None)
+    call, into = compiled(fusion, inputs, outputs, bool(lowering.plain))
+    return call, fusion, into
 
 
 def compiled(
@@ -217,8 +250,11 @@ def compiled(
     refuse_nan: bool,
     least: int | None = None,
     following: Mapping[int, tuple[int, int]] = MappingProxyType({}),
-) -> Callable:
-    """Return the function that runs some loops; with `least`, for any number of rows from that on."""
+) -> tuple[Callable, Callable[[], Callable] | None]:
+    """Return the function that runs some loops, and what makes the one that makes no arrays.
+
+    With `least` they are for any number of rows from that on.
+    """
     module = ir.Module("mixgrad")
     kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan, least)
     work = sum(statement.volume() for statement, _ in everything(fusion))
@@ -226,4 +262,5 @@ def compiled(
     add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release, following=following)
     register_symbols()
     code: Code = compile_module(module)
-    return entry_point(code)
+    into = functools.partial(writing_entry, code, inputs, outputs, kernel.scratch, release)
+    return entry_point(code), None if kernel.checks else into

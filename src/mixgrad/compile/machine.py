@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+from llvmlite.binding import ffi
+from llvmlite.binding.newpassmanagers import NewPassManager
 
 from mixgrad.compile import cache
 
@@ -23,11 +26,18 @@ class Code:
         """Return the address of a function."""
         return self._engine.get_function_address(name)
 
+    def variable(self, name: str) -> int:
+        """Return the address of a global variable."""
+        return self._engine.get_global_value_address(name)
+
 
 @functools.cache
 def _ready() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    if hasattr(os, "register_at_fork"):  # a child must not find LLVM in the middle of another thread's work, and locked
+        lock = ffi.lib._lock
+        os.register_at_fork(before=lock.__enter__, after_in_parent=lock.__exit__, after_in_child=lock.__exit__)
 
 
 @functools.cache
@@ -58,8 +68,14 @@ def optimised(text: str, target: llvm.TargetMachine) -> llvm.ModuleRef:
     options = llvm.create_pipeline_tuning_options(speed_level=3 if short else 2)
     options.loop_vectorization = True
     options.slp_vectorization = options.loop_unrolling = short
-    passes = llvm.create_pass_builder(target, options)
-    passes.getModulePassManager().run(parsed, passes)
+    builder = llvm.create_pass_builder(target, options)
+    passes = builder.getModulePassManager()
+    try:
+        passes.run(parsed, builder)
+    finally:
+        # Its own `close` frees nothing (llvmlite 0.45 to 0.50): it finds the method of the other base class first.
+        NewPassManager._dispose(passes)
+        passes.detach()
     return parsed
 
 

@@ -61,6 +61,13 @@ class Plan:
             self.chains.setdefault(path[chain], []).append(statement)
         else:
             self.direct.add(statement)
+            if statement.triangle is not None and statement.triangle.summed is not None:
+                statement.triangle = None  # the longest sum is never in one place, where it could be looked at
+
+    def bound(self, loop: Loop) -> tuple[Axis, bool] | None:
+        """Return the axis whose place is where a loop ends, True, or begins, False: for triangles of all inside."""
+        found = {s.triangle and s.triangle.other(loop.key[0]) for s, _ in paths(loop.body)}
+        return found.pop() if len(found) == 1 else None
 
     def repeatable(self, loop: Loop, rows: Axis) -> bool:
         """Whether a loop over rows may take some of them twice: it only writes results, and what lives in registers."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
+from mixgrad.compile.inlining import plain
 from mixgrad.compile.tensor import (
     Affine,
     Apply,
@@ -19,6 +21,7 @@ from mixgrad.compile.tensor import (
     loads,
     reads,
     reindexed,
+    written,
 )  # fmt: skip
 
 
@@ -27,39 +30,36 @@ def selected(statements: Sequence[Statement]) -> list[Statement]:
 
     That is done where all readers pick by the same indices, which are fewer than the elements there are.
     """
-    result = list(statements)
+    result = []
+    readers: dict[int, list[tuple[Statement, Load]]] = {}
+    writers = Counter(id(base_of(buffer)) for statement in statements for buffer in written(statement))
     for statement in reversed(statements):
-        found = _picked(statement, result)
-        if found is not None:
-            place, picks = found
-            result[result.index(statement)] = _of_picked(statement, place, picks)
-    return result
+        if writers[id(statement.out)] == 1 and _is_whole(statement):
+            found = _picked(statement.out, readers.get(id(statement.out), []))
+            statement = statement if found is None else _of_picked(statement, *found)
+        result.append(statement)
+        for load in reads(statement):
+            readers.setdefault(id(base_of(load.buffer)), []).append((statement, load))
+    return result[::-1]
 
 
-def _picked(statement: Statement, statements: Sequence[Statement]) -> tuple[int, list[Load]] | None:
-    """Return the dimension of a result that is read only at picked places, and what reads it."""
-    out = statement.out
-    if (
-        isinstance(statement, Region)
-        or statement.adds
-        or statement.ordered
-        or out.role != "temporary"
-        or out.writer is not statement
-        or out.rewritten
-    ):
-        return None
-    if any(base_of(other.out) is out for other in statements if other is not statement and other.out is not None):
-        return None
-    if not all(
-        part == 0 if isinstance(part, int) else isinstance(part, Affine) and part.full for part in statement.index
-    ):
-        return None
-    readers = [(s, load) for s in statements for load in reads(s) if base_of(load.buffer) is out]
+def _is_whole(statement: Statement) -> bool:
+    """Whether a statement computes a temporary array, each element by itself."""
+    if isinstance(statement, Region) or statement.adds or statement.ordered or statement.out.role != "temporary":
+        return False
+    return plain(statement) and not statement.out.rewritten
+
+
+def _picked(out: Buffer, readers: list[tuple[Statement, Load]]) -> tuple[int, list[Load]] | None:
+    """Return the dimension of an array that is read only at picked places, and what reads it."""
     if not readers or any(load.buffer is not out or isinstance(s, Region) for s, load in readers):
         return None
+    first = readers[0][1]
     for place, length in enumerate(out.shape):
-        names = {picking(load.index[place]) for _, load in readers}
-        if None not in names and len(names) == 1 and axis_of(readers[0][1].index[place]).length < length:
+        name = picking(first.index[place])
+        if name is None or axis_of(first.index[place]).length >= length:
+            continue
+        if all(picking(load.index[place]) == name for _, load in readers):
             return place, list({id(load): load for _, load in readers}.values())
     return None
 

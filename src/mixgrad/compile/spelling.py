@@ -197,6 +197,65 @@ def _times_log(name: str) -> Callable:
     return spell
 
 
+def _huber(b: ir.IRBuilder, kind: np.dtype, delta: ir.Value, r: ir.Value) -> ir.Value:
+    size, half = intrinsic(b, "fabs", r), constant(r.type, 0.5)
+    square = b.fmul(b.fmul(r, r), half)
+    line = b.fmul(delta, b.fsub(size, b.fmul(half, delta)))
+    return _of_width(b, delta, b.select(b.fcmp_ordered("<=", size, delta), square, line))
+
+
+def _pseudo_huber(b: ir.IRBuilder, kind: np.dtype, delta: ir.Value, r: ir.Value) -> ir.Value:
+    zero = constant(r.type, 0)
+    length = SPELLINGS["hypot"](b, kind, delta, r)
+    result = b.fmul(b.fmul(b.fdiv(r, b.fadd(delta, length)), delta), r)
+    infinite = b.fmul(b.fmul(r, b.fdiv(delta, delta)), r)
+    result = b.select(b.fcmp_ordered("==", length, constant(r.type, np.inf)), infinite, result)
+    none = b.or_(b.fcmp_ordered("==", delta, zero), b.fcmp_ordered("==", r, zero))
+    return _of_width(b, delta, b.select(none, zero, result))
+
+
+def _of_width(b: ir.IRBuilder, delta: ir.Value, loss: ir.Value) -> ir.Value:
+    """Return a loss, or infinity where its width is negative."""
+    return b.select(b.fcmp_ordered("<", delta, constant(delta.type, 0)), constant(delta.type, np.inf), loss)
+
+
+def _cosm1(b: ir.IRBuilder, kind: np.dtype, x: ir.Value) -> ir.Value:
+    sine = SPELLINGS["sin"](b, kind, b.fmul(x, constant(x.type, 0.5)))
+    return b.fadd(b.fmul(b.fmul(sine, sine), constant(x.type, -2)), constant(x.type, 0))  # no -0.0
+
+
+def _loggamma(b: ir.IRBuilder, kind: np.dtype, x: ir.Value) -> ir.Value:
+    negative = b.fcmp_ordered("<", x, constant(x.type, 0))
+    value = SPELLINGS["gammaln"](b, kind, intrinsic(b, "fabs", x))
+    return b.select(negative, constant(x.type, np.nan), value)
+
+
+def _spacing(b: ir.IRBuilder, kind: np.dtype, x: ir.Value) -> ir.Value:
+    whole = typed_like(x.type, ir.IntType(8 * kind.itemsize))
+    x = b.select(b.fcmp_ordered("==", x, constant(x.type, 0)), constant(x.type, 0), x)  # no -0.0
+    following = b.bitcast(b.add(b.bitcast(x, whole), constant(whole, 1)), x.type)
+    finite = _is_finite(b, kind, x)
+    return b.select(finite, b.fsub(following, x), constant(x.type, np.nan))
+
+
+def _shift(name: str) -> Callable:
+    """Return the spelling of a shift; by more places than there are, or fewer than none, it is one by all."""
+
+    def spell(b: ir.IRBuilder, kind: np.dtype, x: ir.Value, places: ir.Value) -> ir.Value:
+        width = 8 * kind.itemsize
+        inside = b.icmp_unsigned("<", places, constant(x.type, width))
+        shifted = getattr(b, name)(x, b.select(inside, places, constant(x.type, 0)))
+        negative = name == "ashr" and kind.kind == "i"
+        end = b.ashr(x, constant(x.type, width - 1)) if negative else constant(x.type, 0)
+        return b.select(inside, shifted, end)
+
+    return spell
+
+
+def _right_shift(b: ir.IRBuilder, kind: np.dtype, x: ir.Value, places: ir.Value) -> ir.Value:
+    return _shift("ashr" if kind.kind == "i" else "lshr")(b, kind, x, places)
+
+
 def _bitwise(name: str) -> Callable:
     return lambda b, kind, x, y: getattr(b, name)(x, y)
 
@@ -268,6 +327,8 @@ SPELLINGS: dict[str, Callable] = {
     "copysign": lambda b, kind, x, y: intrinsic(b, "copysign", x, y),
     "deg2rad": _scaled(np.pi / 180), "radians": _scaled(np.pi / 180),
     "rad2deg": _scaled(180 / np.pi), "degrees": _scaled(180 / np.pi),
+    "huber": _huber, "pseudo_huber": _pseudo_huber, "cosm1": _cosm1, "loggamma": _loggamma, "spacing": _spacing,
+    "left_shift": _shift("shl"), "right_shift": _right_shift,
 }  # fmt: skip
 
 
@@ -275,9 +336,11 @@ OF_INTEGERS = (
     frozenset(SPELLINGS)
     - {"divide", "reciprocal", "sqrt", "copysign", "fmod", "heaviside", "xlogy", "xlog1py"}
     - frozenset(("deg2rad", "radians", "rad2deg", "degrees"))
+    - frozenset(("huber", "pseudo_huber", "cosm1", "loggamma", "spacing"))
 )
 """Functions that compute in integers, and truth values, as well."""
 
+MOST_COPIES = 16  # of the code of a function, in the places that call it
 _C_NAMES = {"gammaln": "lgamma"}
 
 
@@ -285,17 +348,38 @@ def _formula(name: str) -> Callable:
     """Return the spelling of a function of the vector mathematics."""
 
     def spell(b: ir.IRBuilder, kind: np.dtype, *args: ir.Value) -> ir.Value:
-        value = b.call(define(b.module, name, args[0].type), args)
-        return _with_hard_cases(b, name, args[0], value) if name in HARD else value
+        function = _whole(b.module, name, args[0].type)
+        function.uses = getattr(function, "uses", 0) + 1
+        if function.uses > MOST_COPIES:  # LLVM takes long for functions of many thousand instructions
+            function.attributes.discard("alwaysinline")
+            function.attributes.add("noinline")
+        return b.call(function, args)
 
     return spell
+
+
+def _whole(module: ir.Module, name: str, kind: ir.Type) -> ir.Function:
+    """Return the function of a module that computes a function for all arguments, hard cases included."""
+    formula = define(module, name, kind)
+    if name not in HARD:
+        return formula
+    full_name = f"{formula.name}.all"
+    present = module.globals.get(full_name)
+    if isinstance(present, ir.Function):
+        return present
+    function = ir.Function(module, formula.function_type, full_name)
+    function.linkage = "internal"
+    function.attributes.add("alwaysinline")
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    b.ret(_with_hard_cases(b, name, function.args[0], b.call(formula, function.args)))
+    return function
 
 
 def _with_hard_cases(b: ir.IRBuilder, name: str, x: ir.Value, value: ir.Value) -> ir.Value:
     """Let the C library compute where the formula does not hold."""
     wide = typed_like(x.type, DOUBLE)
     number = x if x.type == wide else b.fpext(x, wide)
-    hard = HARD[name](Real(b, number)).value
+    hard = HARD[name](Real(b, x)).value
     before = b.block
     with b.if_then(any_lane(b, hard), likely=False):
         function = declared(b.module, _C_NAMES.get(name, name), ir.FunctionType(DOUBLE, [DOUBLE]))

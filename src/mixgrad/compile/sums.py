@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 
 from mixgrad.compile.lengths import Length
-from mixgrad.compile.spelling import INT32, SPELLINGS, constant, element_type, extreme
+from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, any_lane, constant, element_type, extreme, intrinsic
 from mixgrad.compile.tensor import Affine, Statement
 from mixgrad.compile.values import Values
 
@@ -118,7 +118,23 @@ class Sums(Values):
             if inside and isinstance(value.type, ir.VectorType):
                 value = self.horizontal(statement, value)
             total = value if total is None else self.combine(statement, total, value)
+        self._see_longest(statement, total)
         self.accumulate(statement, total, fresh=statement in self.plan.in_register)
+
+    def _see_longest(self, statement: Statement, total: Any) -> None:
+        """Report numbers that are not finite in the longest sum of a triangle: elsewhere zeros have left them out."""
+        triangle = statement.triangle
+        if triangle is None or triangle.summed is None:
+            return
+        found = triangle.other(triangle.summed)
+        assert found is not None
+        other, is_low = found
+        longest = self.b.icmp_signed("==", self.at[other], constant(INT64, other.length - 1 if is_low else 0))
+        with self.b.if_then(longest):
+            limit = constant(total.type, np.inf)
+            finite = self.b.fcmp_ordered("<", intrinsic(self.b, "fabs", total), limit)
+            with self.b.if_then(any_lane(self.b, self.b.not_(finite)), likely=False):
+                self.b.store(constant(INT32, 1), self.failed)
 
     def combine(self, statement: Statement, x: ir.Value, y: ir.Value) -> ir.Value:
         """Return the sum (or whatever reduces) of two numbers or vectors."""

@@ -167,6 +167,23 @@ Expression = Any
 """A `Load`, an `Apply`, a `Number` or a `Position`."""
 
 
+@dataclass(frozen=True)
+class Triangle:
+    """The points of two axes at which one of them is not beyond the other: ``low <= high``.
+
+    `summed` is that of the two which is summed over; None if what the others give is never read.
+    """
+
+    low: Axis
+    high: Axis
+    summed: Axis | None = None
+
+    def other(self, axis: Axis) -> tuple[Axis, bool] | None:
+        """Return the other one of the two axes, and whether `axis` is the lower one; None if it is none of them."""
+        low, high = self.low.root(), self.high.root()
+        return (high, True) if axis.root() is low else (low, False) if axis.root() is high else None
+
+
 @dataclass(eq=False)
 class Statement:
     """``out[index] = expression``, for each point of the axes; or the same, reduced over `reduced` axes.
@@ -191,6 +208,8 @@ class Statement:
     single : bool
         Whether it takes one row at a time, not as many as a vector has lanes: between arrays in which rows lie far
         apart and tiles in which they lie side by side.
+    triangle : Triangle or None
+        The points that matter: others may be left out.
     """
 
     out: Buffer
@@ -203,6 +222,7 @@ class Statement:
     ordered: bool = False
     copies: Buffer | None = None
     single: bool = False
+    triangle: Triangle | None = None
 
     def loops(self) -> list[Axis]:
         """Return all axes."""
@@ -210,7 +230,11 @@ class Statement:
 
     def volume(self) -> int:
         """Return how many times the expression is computed, usually."""
-        return int(np.prod([usual(axis.length) for axis in self.loops()], dtype=np.int64))
+        points = int(np.prod([usual(axis.length) for axis in self.loops()], dtype=np.int64))
+        if self.triangle is None:
+            return points
+        length = self.triangle.low.length
+        return points * (length + 1) // (2 * length)
 
 
 @dataclass(eq=False)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from mixgrad.compile.fusion import Loop, paths, place_of_axis
+from mixgrad.compile.axes import place_of_axis
+from mixgrad.compile.fusion import Loop, paths
 from mixgrad.compile.lengths import Length, is_fixed, usual
 from mixgrad.compile.memory import Outside
 from mixgrad.compile.sizes import ALIGNMENT, POINTER, typed

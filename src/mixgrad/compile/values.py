@@ -20,9 +20,12 @@ class Values(Memory):
     ----------
     failed : ir.Value
         Where 1 is written if an index is out of bounds.
+    checks : bool
+        Whether there is an index that may be.
     """
 
     failed: ir.Value
+    checks = False
 
     def evaluate(self, expression: Expression) -> ir.Value:
         """Return the value of an expression: a number, or a vector if it differs from row to row."""
@@ -85,6 +88,7 @@ class Values(Memory):
 
     def _checked(self, index: ir.Value, length: ir.Value) -> ir.Value:
         """Count negative indices from the end; note if one is out of bounds, and read the first element then."""
+        self.checks = True
         zero = constant(index.type, 0)
         index = self.b.select(self.b.icmp_signed("<", index, zero), self.b.add(index, length), index)
         inside = self.b.icmp_unsigned("<", index, length)

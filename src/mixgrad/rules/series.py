@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mixgrad.core.bind import Traced
-from mixgrad.rules.row import strong_product
+from mixgrad.rules.row import strong_product, weighted_sum
 
 
 def derivative(u: Any) -> Any:
@@ -60,7 +60,10 @@ def multiply(a: Any, b: Any) -> Any:
 
 def product(a: Any, b: Any) -> Any:
     """Return a b, where zero times anything is zero (the first law of derivatives)."""
-    return a * b if isinstance(a, Traced) or isinstance(b, Traced) else strong_product(a, b)
+    if isinstance(a, Traced) or isinstance(b, Traced):
+        dtype = np.result_type(*[getattr(x, "dtype", x) for x in (a, b)])
+        return weighted_sum(a, b, shape=np.broadcast_shapes(np.shape(a), np.shape(b)), dtype=dtype)
+    return strong_product(a, b)
 
 
 def divide(a: Any, b: Any) -> Any:

@@ -20,7 +20,7 @@ from mixgrad.compile.lowering.statements import (
     form,
     reshaped,
 )
-from mixgrad.compile.spelling import OF_INTEGERS
+from mixgrad.compile.spelling import OF_INTEGERS, SPELLINGS
 from mixgrad.compile.tensor import (
     Apply,
     Expression,
@@ -52,6 +52,14 @@ def _elementwise(lowering: Lowering, equation: Equation) -> Tensor:
     return lowering.elementwise(name, *tensors, dtype=out.dtype, kind=kind)
 
 
+@form("polygamma")
+def _polygamma(lowering: Lowering, equation: Equation) -> Tensor:
+    (out,), name = equation.outs, f"polygamma{equation.static['order']}"
+    if name not in SPELLINGS:
+        raise NoNativeForm(f"polygamma of order {equation.static['order']}")
+    return lowering.elementwise(name, converted(lowering.tensor(equation.args[0]), out.dtype), dtype=out.dtype)
+
+
 @form("stop_gradient", "real", "conjugate")
 def _same(lowering: Lowering, equation: Equation) -> Tensor:
     return lowering.tensor(equation.args[0], equation.outs[0].dtype)
@@ -74,7 +82,7 @@ def _where(lowering: Lowering, equation: Equation) -> Tensor:
 def _weighted_sum(lowering: Lowering, equation: Equation) -> Tensor:
     (out,) = equation.outs
     args = equation.args
-    product = "multiply" if id(out) in lowering.plain else "strong_product"
+    product = "multiply" if lowering.plain and id(out) in lowering.plain else "strong_product"
     dtype = np.result_type(*[getattr(arg, "dtype", arg) for arg in args if not _is_unit(arg)])
     tensors = [None if _is_unit(arg) else converted(lowering.tensor(arg, dtype), dtype) for arg in args]
 

@@ -70,11 +70,11 @@ class Lowering:
         In an order in which they can run.
     grows : bool
         Whether loops may stack without knowing how much.
-    plain : set of int
-        The weighted sums that need no strong zeros: see `zeros`.
+    plain : set of int or None
+        The weighted sums that need no strong zeros: see `zeros`. None if zeros must be multiplied in any case.
     """
 
-    def __init__(self, plain: AbstractSet[int] = frozenset()) -> None:
+    def __init__(self, plain: AbstractSet[int] | None = None) -> None:
         self.statements: list[Statement] = []
         self.plain = plain
         self.grows = True

@@ -8,8 +8,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from . import exponential, hyperbolic, logarithm, power, special, trigonometric
-from .arithmetic import DOUBLE, Real, Truth, _like
+from . import entropy, exponential, gammas, hyperbolic, logarithm, normal, power, special, transformation, trigonometric
+from .arithmetic import DOUBLE, SINGLE, Real, Truth, like
 
 #: From the name of a function of NumPy or SciPy to its formula.
 FUNCTIONS: dict[str, Callable[..., Real]] = {
@@ -19,10 +19,22 @@ FUNCTIONS: dict[str, Callable[..., Real]] = {
     **power.FUNCTIONS,
     **trigonometric.FUNCTIONS,
     **special.FUNCTIONS,
+    **entropy.FUNCTIONS,
+    **normal.FUNCTIONS,
+    **gammas.FUNCTIONS,
+    **transformation.FUNCTIONS,
 }
 
 #: From the name of a function to whether the scalar function of the C library must be called for some arguments.
 HARD: dict[str, Callable[..., Truth]] = {**trigonometric.HARD, **special.HARD}
+
+_OWN = (
+    "exp exp2 expm1 expit log log2 log10 log1p logaddexp softplus log_expit sinh cosh tanh arcsinh arccosh arctanh "
+    "power sqrt sin cos tan erf erfc"
+)
+
+#: Formulas that hold for floats as well; of the others floats are computed as doubles, and rounded.
+OF_SINGLES: frozenset[Callable[..., Any]] = frozenset([FUNCTIONS[name] for name in _OWN.split()] + [*HARD.values()])
 
 
 def define(module: ir.Module, name: str, kind: ir.Type = DOUBLE) -> ir.Function:
@@ -36,7 +48,7 @@ def define(module: ir.Module, name: str, kind: ir.Type = DOUBLE) -> ir.Function:
         A name in `FUNCTIONS`.
     kind : llvmlite.ir.Type
         The type of the arguments and of the result: ``DoubleType()``, ``FloatType()`` or a vector type of one of
-        these. Floats are computed as doubles.
+        these.
 
     Returns
     -------
@@ -54,8 +66,8 @@ def define_formula(
     A formula that gives a `Truth` becomes a function that returns one bit (for vectors, a vector of bits).
     """
     vector = isinstance(kind, ir.VectorType)
-    double, bit = _like(kind, DOUBLE), _like(kind, ir.IntType(1))
-    width = "f64" if kind == double else "f32"
+    bit = like(kind, ir.IntType(1))
+    width = "f64" if kind == like(kind, DOUBLE) else "f32"
     full_name = f"mg.{name}.v{kind.count}{width}" if vector else f"mg.{name}.{width}"
     present = module.globals.get(full_name)
     if isinstance(present, ir.Function):
@@ -68,7 +80,7 @@ def define_formula(
     function.linkage = "internal"
     function.attributes.add("alwaysinline")
     builder, result = _written(function, formula)
-    builder.ret(result.value if gives_truth or kind == double else builder.fptrunc(result.value, kind))
+    builder.ret(result.value if gives_truth or result.value.type == kind else builder.fptrunc(result.value, kind))
     return function
 
 
@@ -76,6 +88,6 @@ def _written(function: ir.Function, formula: Callable[..., Real | Truth]) -> tup
     """Write a formula into an empty function; return where to go on, and the result."""
     builder = ir.IRBuilder(function.append_basic_block("formula"))
     arguments: list[Any] = list(function.args)
-    doubles = [_like(a.type, DOUBLE) for a in arguments]
-    wide: list[Any] = [a if a.type == double else builder.fpext(a, double) for a, double in zip(arguments, doubles)]
-    return builder, formula(*(Real(builder, a) for a in wide))
+    if function.args[0].type == like(function.args[0].type, SINGLE) and formula not in OF_SINGLES:
+        arguments = [builder.fpext(a, like(a.type, DOUBLE)) for a in arguments]
+    return builder, formula(*(Real(builder, a) for a in arguments))

@@ -6,27 +6,56 @@ loop that LLVM vectorises, and vectors of numbers (LLVM's vector types), for wha
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 from llvmlite import ir
 
-DOUBLE = ir.DoubleType()
-INT64 = ir.IntType(64)
-_SHIFTER = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
+DOUBLE, SINGLE = ir.DoubleType(), ir.FloatType()
+Choice = TypeVar("Choice")
 
 
-def _like(kind: ir.Type, element: ir.Type) -> ir.Type:
+class Format(NamedTuple):
+    """A format of floating-point numbers.
+
+    Attributes
+    ----------
+    number : llvmlite.ir.Type
+    integer : llvmlite.ir.IntType
+        As many bits.
+    digits : int
+        Bits of the mantissa.
+    bias : int
+        What is added to the exponent.
+    """
+
+    number: ir.Type
+    integer: ir.IntType
+    digits: int
+    bias: int
+
+
+_DOUBLE = Format(DOUBLE, ir.IntType(64), 52, 1023)
+_SINGLE = Format(SINGLE, ir.IntType(32), 23, 127)
+
+
+def _format_of(kind: ir.Type) -> Format:
+    """Return the format of numbers, or integers, of a type."""
+    element = kind.element if isinstance(kind, ir.VectorType) else kind
+    return _DOUBLE if element in _DOUBLE[:2] else _SINGLE
+
+
+def like(kind: ir.Type, element: ir.Type) -> ir.Type:
     """Return the type of an element, or of vectors as long as `kind` is."""
     return ir.VectorType(element, kind.count) if isinstance(kind, ir.VectorType) else element
 
 
-def _constant(kind: ir.Type, element: ir.Type, number: float) -> ir.Constant:
-    """Return a number, or a vector of it as long as `kind` is."""
+def _constant(kind: ir.Type, number: float) -> ir.Constant:
+    """Return a number of a type; for vectors, one with equal lanes."""
     if isinstance(kind, ir.VectorType):
-        return ir.Constant(ir.VectorType(element, kind.count), [ir.Constant(element, number)] * kind.count)
-    return ir.Constant(element, number)
+        return ir.Constant(kind, [_constant(kind.element, number)] * kind.count)
+    return ir.Constant(kind, float(np.float32(number)) if kind == SINGLE else number)
 
 
 def declared(module: ir.Module, name: str, signature: ir.FunctionType) -> ir.Function:
@@ -53,18 +82,23 @@ class Truth:
 
 
 class Bits:
-    """A 64-bit integer of the running program; shifts to the right bring in zeros."""
+    """An integer of the running program, of as many bits as a number; shifts to the right bring in zeros."""
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
         self.builder = builder
         self.value = value
 
+    @property
+    def format(self) -> Format:
+        """The format of numbers of as many bits."""
+        return _format_of(self.value.type)
+
     def constant(self, number: int) -> Bits:
         """Return a constant."""
-        return Bits(self.builder, _constant(self.value.type, INT64, number))
+        return Bits(self.builder, _constant(self.value.type, number))
 
     def _other(self, other: Bits | int) -> ir.Value:
-        return other.value if isinstance(other, Bits) else _constant(self.value.type, INT64, other)
+        return other.value if isinstance(other, Bits) else _constant(self.value.type, other)
 
     def __add__(self, other: Bits | int) -> Bits:
         return Bits(self.builder, self.builder.add(self.value, self._other(other)))
@@ -82,10 +116,10 @@ class Bits:
         return Bits(self.builder, self.builder.xor(self.value, self._other(other)))
 
     def __lshift__(self, count: int) -> Bits:
-        return Bits(self.builder, self.builder.shl(self.value, _constant(self.value.type, INT64, count)))
+        return Bits(self.builder, self.builder.shl(self.value, _constant(self.value.type, count)))
 
     def __rshift__(self, count: int) -> Bits:
-        return Bits(self.builder, self.builder.lshr(self.value, _constant(self.value.type, INT64, count)))
+        return Bits(self.builder, self.builder.lshr(self.value, _constant(self.value.type, count)))
 
     def equals(self, other: Bits | int) -> Truth:
         """Whether the integers are equal."""
@@ -93,27 +127,31 @@ class Bits:
 
     def real(self) -> Real:
         """Return the number with these bits."""
-        return Real(self.builder, self.builder.bitcast(self.value, _like(self.value.type, DOUBLE)))
-
-    def converted(self) -> Real:
-        """Return a small integer (below 2**51 in size) as a number, without an instruction that AVX2 lacks."""
-        shifter = struct.unpack("<q", struct.pack("<d", _SHIFTER))[0]
-        return (self + shifter).real() - _SHIFTER
+        return Real(self.builder, self.builder.bitcast(self.value, like(self.value.type, self.format.number)))
 
 
 class Real:
-    """A double of the running program."""
+    """A double, or a float, of the running program."""
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
         self.builder = builder
         self.value = value
 
+    @property
+    def format(self) -> Format:
+        """The format of the number."""
+        return _format_of(self.value.type)
+
+    def choose(self, for_double: Choice, for_single: Choice) -> Choice:
+        """Return the first for a double, the second for a float."""
+        return for_double if self.format is _DOUBLE else for_single
+
     def constant(self, number: float) -> Real:
         """Return a constant."""
-        return Real(self.builder, _constant(self.value.type, DOUBLE, float(number)))
+        return Real(self.builder, _constant(self.value.type, float(number)))
 
     def _of(self, other: Real | float) -> ir.Value:
-        return other.value if isinstance(other, Real) else _constant(self.value.type, DOUBLE, float(other))
+        return other.value if isinstance(other, Real) else _constant(self.value.type, float(other))
 
     def __add__(self, other: Real | float) -> Real:
         return Real(self.builder, self.builder.fadd(self.value, self._of(other)))
@@ -168,7 +206,8 @@ class Real:
     def _intrinsic(self, name: str, *others: Real | float) -> Real:
         args = [self.value, *map(self._of, others)]
         kind = self.value.type
-        suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+        letter = self.choose("f64", "f32")
+        suffix = f"v{kind.count}{letter}" if isinstance(kind, ir.VectorType) else letter
         signature = ir.FunctionType(kind, [kind] * len(args))
         return Real(
             self.builder, self.builder.call(declared(self.builder.module, f"llvm.{name}.{suffix}", signature), args)
@@ -194,20 +233,15 @@ class Real:
         return self._intrinsic("fma", factor, term)
 
     def bits(self) -> Bits:
-        """Return the bits: sign, 11 of the exponent, 52 of the mantissa."""
-        return Bits(self.builder, self.builder.bitcast(self.value, _like(self.value.type, INT64)))
+        """Return the bits: sign, exponent, mantissa."""
+        return Bits(self.builder, self.builder.bitcast(self.value, like(self.value.type, self.format.integer)))
 
 
 def where(condition: Truth, yes: Any, no: Any) -> Any:
-    """Return one of two reals (or numbers), or one of two integers."""
-    kind, element = (Bits, INT64) if isinstance(yes, Bits) or isinstance(no, Bits) else (Real, DOUBLE)
-    values = [
-        choice.value
-        if isinstance(choice, kind)
-        else _constant(condition.value.type, element, float(choice) if kind is Real else choice)
-        for choice in (yes, no)
-    ]
-    return kind(condition.builder, condition.builder.select(condition.value, *values))
+    """Return one of two reals, or of two integers; one of them may be a constant."""
+    known = no if isinstance(no, (Real, Bits)) else yes
+    values = [choice.value if isinstance(choice, type(known)) else known.constant(choice).value for choice in (yes, no)]
+    return type(known)(condition.builder, condition.builder.select(condition.value, *values))
 
 
 def polynomial(x: Real, coefficients: Sequence[float]) -> Real:

@@ -9,54 +9,64 @@ from .double_double import ordered_sum, quotient_of, rounded_quotient, sum_of
 from .exponential import clamped, expm1_parts, power_of_two, reduced
 from .logarithm import INFINITY, log1p_pair
 
-_BIG = 2.0**500  # its square does not overflow
+_BIG = 2.0**500, 2.0**60  # its square does not overflow
 
 # The coefficients are minimax fits: Lawson's iteration in 160 bits on Chebyshev points, then rounded to doubles.
-# (sinh(r) / r - 1) / r**2 of r**2, |r| <= 1.0001 ln(2) / 2, degree 4; the error relative to sinh(r) is 2**-60.4.
+# (sinh(r) / r - 1) / r**2 of r**2, |r| <= 1.0001 ln(2) / 2, degree 4; the error relative to sinh(r) is 2**-60.4
+# (floats: degree 1, 2**-26.2).
 _SINH = (
-    0.16666666666666677,
-    0.008333333333321707,
-    0.00019841269885926668,
-    2.755724441099995e-06,
-    2.510896702340337e-08,
+    (
+        0.16666666666666677,
+        0.008333333333321707,
+        0.00019841269885926668,
+        2.755724441099995e-06,
+        2.510896702340337e-08,
+    ),
+    (0.1666654348373413, 0.008366534486413002),
 )
 
-# (cosh(r) - 1) / r**2 of r**2, on the same interval, degree 5; the error of cosh(r) is 2**-64.7.
+# (cosh(r) - 1) / r**2 of r**2, on the same interval, degree 5; the error of cosh(r) is 2**-64.7; of floats degree 2,
+# 2**-33.3.
 _COSH = (
-    0.5,
-    0.04166666666666671,
-    0.001388888888886395,
-    2.4801587363378643e-05,
-    2.755724183881004e-07,
-    2.0924420501647195e-09,
+    (
+        0.5,
+        0.04166666666666671,
+        0.001388888888886395,
+        2.4801587363378643e-05,
+        2.755724183881004e-07,
+        2.0924420501647195e-09,
+    ),
+    (0.5, 0.041666459292173386, 0.0013935451861470938),
 )
 
 
-def _parts(x: Real) -> tuple[Bits, Real, Real, Real, Real, Real]:
-    """Return n, a, b, r, s and c for x = n ln(2) + r from 0 to 710.6.
+def _parts(x: Real) -> tuple[Bits, Real, Real, Real, Real]:
+    """Return n, d, r, s and c for x = n ln(2) + r of the size of an argument.
 
-    a and b are 1 - 2**(-2 n) and 1 + 2**(-2 n), sinh(r) is r + s, and cosh(r) is 1 + c.
+    d is 2**(-2 n), sinh(r) is r + s, and cosh(r) is 1 + c.
     """
     bits, _, high, low = reduced(x)
     r = high + low
     z = r * r
-    s = (r * z).times_plus(polynomial(z, _SINH), low)
-    c = z * polynomial(z, _COSH)
-    inverse = ((bits.constant(1025) - bits) << 52).real() * 0.25
-    return bits, (-inverse).times_plus(inverse, 1.0), inverse.times_plus(inverse, 1.0), high, s, c
+    s = (r * z).times_plus(polynomial(z, z.choose(*_SINH)), low)
+    c = z * polynomial(z, z.choose(*_COSH))
+    inverse = ((bits.constant(x.format.bias + 2) - bits) << x.format.digits).real() * 0.25
+    return bits, inverse * inverse, high, s, c
 
 
 def sinh(x: Real) -> Real:
     """Return the hyperbolic sine."""
-    n, a, b, r, s, c = _parts(clamped(abs(x), 0.0, 710.6))
+    n, d, r, s, c = _parts(clamped(abs(x), 0.0, x.choose(710.6, 89.5)))
+    a, b = 1.0 - d, 1.0 + d
     result = b.times_plus(r, a) + a.times_plus(c, b * s)
     return (result * 2.0 * power_of_two(n - 2)).with_sign_of(x)
 
 
 def cosh(x: Real) -> Real:
     """Return the hyperbolic cosine."""
-    n, a, b, r, s, c = _parts(clamped(abs(x), 0.0, 710.6))
-    result = a.times_plus(r, b) + b.times_plus(c, a * s)
+    n, d, r, s, c = _parts(clamped(abs(x), 0.0, x.choose(710.6, 89.5)))
+    a, b = 1.0 - d, 1.0 + d
+    result = a.times_plus(r, 1.0) + (b.times_plus(c, a * s) + d)  # a float 1 + d may have lost half of its d
     return result * 2.0 * power_of_two(n - 2)
 
 
@@ -71,7 +81,7 @@ def tanh(x: Real) -> Real:
 def arcsinh(x: Real) -> Real:
     """Return the inverse hyperbolic sine."""
     size = abs(x)
-    big = size > _BIG
+    big = size > x.choose(*_BIG)
     square = size * size
     high, low = ordered_sum(size, square / (1.0 + (1.0 + square).sqrt()))
     result = log1p_pair(where(big, size, high), where(big, 0.0, low), big)
@@ -80,7 +90,7 @@ def arcsinh(x: Real) -> Real:
 
 def arccosh(x: Real) -> Real:
     """Return the inverse hyperbolic cosine."""
-    big = x > _BIG
+    big = x > x.choose(*_BIG)
     t = x - 1.0
     double = t * 2.0
     square = t.times_plus(t, double)

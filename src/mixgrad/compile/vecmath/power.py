@@ -9,21 +9,24 @@ from .double_double import Pair, ordered_sum, product_of
 from .exponential import EXP2, clamped, nearest_multiple, power_of_two, scaling
 from .logarithm import INFINITY, decomposed
 
-_TWO_LOG2E = (2.8853900817779268, 4.0710547481862066e-17)
-_TWO_THIRDS_LOG2E = (0.9617966939259756, 5.0577616648125907e-17)
+_TWO_LOG2E = (2.8853900817779268, 4.0710547481862066e-17), (2.885390043258667, 3.851926067000022e-08)
+_TWO_THIRDS_LOG2E = (0.9617966939259756, 5.0577616648125907e-17), (0.9617967009544373, -7.028461812552678e-09)
 
 # The coefficients are minimax fits: Lawson's iteration in 160 bits on Chebyshev points, then rounded to doubles.
 # (log2((1 + s) / (1 - s)) - log2(e) (2 s + 2/3 s**3)) / s**5 of z = s**2, |s| <= 1.00005 (sqrt(2) - 1) / (sqrt(2) + 1),
-# degree 7; the error relative to 2 log2(e) s is 2**-65.9.
+# degree 7; the error relative to 2 log2(e) s is 2**-65.9 (floats: degree 2, 2**-36.8).
 _LOG2 = (
-    0.5770780163555851,
-    0.4121985831113702,
-    0.32059889790795276,
-    0.2623081991551445,
-    0.2219522412227014,
-    0.1924023028552603,
-    0.16843384381415724,
-    0.17294951389956384,
+    (
+        0.5770780163555851,
+        0.4121985831113702,
+        0.32059889790795276,
+        0.2623081991551445,
+        0.2219522412227014,
+        0.1924023028552603,
+        0.16843384381415724,
+        0.17294951389956384,
+    ),
+    (0.5770801901817322, 0.41184988617897034, 0.33782196044921875),
 )
 
 # m**(-1/3), m from sqrt(1/2) to sqrt(2), degree 4, relative error 2**-14.6.
@@ -36,7 +39,7 @@ _INVERSE_CBRT = (
 )
 
 
-def _log2_pair(x: Real) -> Pair:
+def log2_pair(x: Real) -> Pair:
     """Return the logarithm to base 2 of a positive finite x, with a relative error of about 2**-64."""
     _, e, f = decomposed(x)
     denominator, lost = ordered_sum(f.constant(2.0), f)
@@ -45,30 +48,36 @@ def _log2_pair(x: Real) -> Pair:
     s_low = (-s).times_plus(lost, (-s).times_plus(denominator, f)) * inverse
     z, z_low = product_of(s, s)
     z_low = (s * 2.0).times_plus(s_low, z_low)
-    third, third_low = ordered_sum(f.constant(_TWO_THIRDS_LOG2E[0]), polynomial(z, _LOG2) * z)
-    third_low = third_low + _TWO_THIRDS_LOG2E[1]
+    third, third_low = ordered_sum(f.constant(f.choose(*_TWO_THIRDS_LOG2E)[0]), polynomial(z, z.choose(*_LOG2)) * z)
+    third_low = third_low + f.choose(*_TWO_THIRDS_LOG2E)[1]
     series, series_low = product_of(z, third)
     series_low = z_low.times_plus(third, z.times_plus(third_low, series_low))
-    factor, factor_low = ordered_sum(f.constant(_TWO_LOG2E[0]), series)
-    factor_low = factor_low + series_low + _TWO_LOG2E[1]
+    factor, factor_low = ordered_sum(f.constant(f.choose(*_TWO_LOG2E)[0]), series)
+    factor_low = factor_low + series_low + f.choose(*_TWO_LOG2E)[1]
     high, low = product_of(s, factor)
     low = s_low.times_plus(factor, s.times_plus(factor_low, low))
     high, lost = ordered_sum(e, high)
     return ordered_sum(high, lost + low)
 
 
+def exp2_of_pair(high: Real, low: Real, factor: float = 1.0) -> Real:
+    """Return ``factor * 2**(high + low)`` for a factor near 1."""
+    low = where(abs(high) < high.choose(1100.0, 160.0), low, 0.0)
+    high = clamped(high, high.choose(-1080.0, -155.0), high.choose(1025.0, 129.0))
+    bits, n = nearest_multiple(high, 1.0)
+    first, second = scaling(bits, high < high.choose(-1000.0, -100.0))
+    result = polynomial(high - n + low, (1.0, *high.choose(*EXP2)))
+    return (result if factor == 1.0 else result * factor) * first * second
+
+
 def power(x: Real, y: Real) -> Real:
     """Return ``x**y``, with the special cases of C's pow."""
     size = abs(x)
-    log_high, log_low = _log2_pair(size)
+    log_high, log_low = log2_pair(size)
     exponent = clamped(y, -(2.0**66), 2.0**66)  # beyond, the result is 0, 1 or infinite
     high, low = product_of(exponent, log_high)
     low = exponent.times_plus(log_low, low)
-    low = where(abs(high) < 1100.0, low, 0.0)
-    high = clamped(high, -1080.0, 1025.0)
-    bits, n = nearest_multiple(high, 1.0)
-    first, second = scaling(bits, high < -1000.0)
-    result = polynomial(high - n + low, (1.0, *EXP2)) * first * second
+    result = exp2_of_pair(high, low)
 
     grows = where(size < 1.0, -y, y) > 0.0
     at_end = size.equals(0.0) | size.equals(INFINITY)
@@ -80,6 +89,11 @@ def power(x: Real, y: Real) -> Real:
     undefined = (x < 0.0) & (x > -INFINITY) & ~is_integer
     result = where(undefined | x.is_nan() | y.is_nan(), float("nan"), result)
     return where(y.equals(0.0) | x.equals(1.0), 1.0, result)
+
+
+def exp10(x: Real) -> Real:
+    """Return 10**x."""
+    return power(x.constant(10.0), x)
 
 
 def sqrt(x: Real) -> Real:
@@ -121,4 +135,4 @@ def hypot(x: Real, y: Real) -> Real:
     return where(x.equals(INFINITY) | y.equals(INFINITY), INFINITY, result)
 
 
-FUNCTIONS: dict[str, Callable[..., Real]] = {"power": power, "sqrt": sqrt, "cbrt": cbrt, "hypot": hypot}
+FUNCTIONS: dict[str, Callable[..., Real]] = {"power": power, "exp10": exp10, "sqrt": sqrt, "cbrt": cbrt, "hypot": hypot}

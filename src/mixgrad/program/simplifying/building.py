@@ -22,7 +22,13 @@ def key_of(atom: Any) -> tuple:
     if isinstance(atom, Var):
         return ("var", id(atom))
     array = np.asarray(atom)
-    return (type(atom).__name__, array.shape, array.dtype.str, array.tobytes())
+    part = stored(array)
+    return (type(atom).__name__, array.shape, array.dtype.str, part.shape, part.tobytes())
+
+
+def stored(array: np.ndarray) -> np.ndarray:
+    """Return the array without the repetitions of `np.broadcast_to`: a large constant may be one number in memory."""
+    return array[tuple([slice(None, 1) if step == 0 else slice(None) for step in array.strides])]
 
 
 def same_atom(a: Any, b: Any) -> bool:
@@ -50,6 +56,7 @@ def uniform(atom: Any) -> Any:
         return atom
     if not atom.size:
         return None
+    atom = stored(atom)
     first = atom.flat[0]
     if first != atom.flat[-1] and first == first:
         return None

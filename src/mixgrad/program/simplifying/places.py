@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from mixgrad.rules.index import Form
 
 FARTHEST = 32
 """So many updates are looked through: a read costs no more than that."""
+
+MOST_CELLS = 10_000
+"""Arrays of so many cells are looked at cell by cell."""
 
 Place = tuple[int | range, ...]
 
@@ -36,6 +40,20 @@ def place_of(form: Form, shape: tuple[int, ...]) -> Place | None:
 def _apart(a: Place, b: Place) -> bool:
     """Whether two places certainly have no cell in common."""
     return any(_ranges_apart(_as_range(m), _as_range(n)) for m, n in zip(a, b))
+
+
+def _cells_apart(form: Form, arrays: tuple, other: Form, others: tuple, shape: tuple[int, ...]) -> bool:
+    """Whether two index expressions with constant arrays certainly have no cell in common."""
+    known = all(isinstance(array, np.ndarray) and array.dtype.kind in "iu" for array in (*arrays, *others))
+    if not known or -1 in shape or any(part is None or part is Ellipsis for part in (*form.parts, *other.parts)):
+        return False
+    whole = slice(None)
+    both = [a == b == whole for a, b in zip_longest(form.parts, other.parts, fillvalue=whole)]
+    lengths = [1 if i >= len(both) or both[i] else n for i, n in enumerate(shape)]
+    if math.prod(lengths) > MOST_CELLS:
+        return False
+    cells = np.arange(math.prod(lengths)).reshape(lengths)
+    return not np.isin(cells[form.index(arrays)], cells[other.index(others)]).any()
 
 
 def _as_range(part: int | range) -> range:
@@ -87,7 +105,11 @@ def _read_update(equation: Equation, form: Form, arrays: tuple, inner: Equation,
         if _same_place(form, arrays, inner.static["form"], tuple(others), shape):
             return value if _once(arrays) else None
         there = place_of(inner.static["form"], shape)
-        if place is None or there is None or not _apart(place, there):
+        if place is None or there is None:
+            apart = _cells_apart(form, arrays, inner.static["form"], tuple(others), shape)
+        else:
+            apart = _apart(place, there)
+        if not apart:
             return None
         following = builder.definition(y, "update")
         if following is None:
