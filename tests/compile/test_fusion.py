@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import scipy.special
 
 import mixgrad as mg
 
@@ -65,6 +66,6 @@ def test_two_passes_where_rows_are_needed_twice():
 
 
 def test_numpy_is_named_where_it_computes():
-    text = mg.jit(lambda a: np.linalg.det(a) + np.sum(a)).explain(np.eye(3))
-    assert "NumPy: det (no native form: det)" in text
+    text = mg.jit(lambda a: scipy.special.j0(a) + np.sum(a)).explain(np.eye(3))
+    assert "NumPy: j0 (no native form: j0)" in text
     assert text.count("machine code:") == 1

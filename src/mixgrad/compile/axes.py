@@ -43,7 +43,7 @@ def _all(statements: Sequence[Statement]) -> Iterator[Statement]:
 def choose_rows(statements: Sequence[Statement], width: int) -> Axis | None:
     """Return the axis to put into the lanes of vectors: the one with which the program costs least.
 
-    A long one is better than a short one of nearly the same cost: threads share it, and what it needs is cut into tiles.
+    A long one is better than a short one of nearly the same cost: threads share it, and what it needs lies in tiles.
     """
     classes = {axis.root() for statement in statements for axis in statement.loops()}
     best, least = None, sum(map(_scalar_cost, statements))

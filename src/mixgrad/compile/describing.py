@@ -6,10 +6,24 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from mixgrad.compile.blas import OF_BLAS, full_name
 from mixgrad.compile.fusion import Fusion, Loop, everything
 from mixgrad.compile.lengths import USUAL, Length, is_fixed
 from mixgrad.compile.planning import Plan
-from mixgrad.compile.tensor import Apply, Buffer, Expression, Load, Region, Statement, base_of, reads, written
+from mixgrad.compile.tensor import (
+    Apply,
+    Buffer,
+    Call,
+    Expression,
+    Load,
+    Operand,
+    Region,
+    Statement,
+    base_of,
+    reads,
+    volume,
+    written,
+)
 
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "strong_product": "*"}
 
@@ -44,6 +58,8 @@ class Description:
                 yield from self._body(node.body, depth + 1, fusion)
             elif isinstance(node, Region):
                 yield from self._region(node, depth)
+            elif isinstance(node, Call):
+                yield margin + self._call(node)
             else:
                 how = {"": "=", "sum": "+="}.get(node.reduction, f"= {node.reduction} of")
                 yield f"{margin}{self._name(node.out)} {'+=' if node.adds else how} {self._text(node.expression)}"
@@ -61,6 +77,15 @@ class Description:
         for title, part in zip(titles, region.fused):
             yield margin + title
             yield from self._body(part.body, depth + 1, part)
+
+    def _call(self, call: Call) -> str:
+        places = [argument.load.buffer for argument in call.arguments if isinstance(argument, Operand)]
+        title, times = "argsort", volume(call.rounds)
+        if call.routine != "argsort":
+            library = "BLAS" if call.routine in OF_BLAS else "LAPACK"
+            title = f"{library}: {full_name(call.routine, call.results[0].dtype)}"
+        text = f"{title}({', '.join(map(self._name, places))})"
+        return text if times == 1 else f"{text}, {times} times"
 
     def _name(self, buffer: Buffer) -> str:
         buffer = base_of(buffer)

@@ -8,13 +8,14 @@ import numpy as np
 from llvmlite import ir
 
 from mixgrad.compile.axes import place_of_axis
+from mixgrad.compile.calling import write_call
 from mixgrad.compile.fusion import Fusion, Loop, everything, paths
 from mixgrad.compile.lengths import Length, usual
 from mixgrad.compile.memory import POINTER
 from mixgrad.compile.planning import Plan
 from mixgrad.compile.sizes import typed
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, cast, constant, splat
-from mixgrad.compile.tensor import Affine, Axis, Buffer, Region, Statement, reads, written
+from mixgrad.compile.tensor import Affine, Axis, Buffer, Call, Region, Statement, reads, written
 from mixgrad.compile.threads import Threads
 from mixgrad.compile.vecmath.arithmetic import declared
 
@@ -322,6 +323,9 @@ class Kernel(Threads):
     def _emit_statement(self, statement: Statement) -> None:
         if isinstance(statement, Region):
             self._emit_region(statement)
+            return
+        if isinstance(statement, Call):
+            write_call(self, statement)
             return
         value = self.evaluate(statement.expression)
         if not statement.reduction:

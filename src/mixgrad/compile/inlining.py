@@ -12,6 +12,7 @@ from mixgrad.compile.tensor import (
     Affine,
     Apply,
     Buffer,
+    Call,
     Expression,
     Load,
     Region,
@@ -76,13 +77,13 @@ class _Inlining:
         out = producer.out
         if producer.reduction or producer.adds or out.role != "temporary" or not plain(producer):
             return False
-        if isinstance(producer, Region) or id(out) in self._wanted or self._writers[id(out)] > 1:
+        if isinstance(producer, (Region, Call)) or id(out) in self._wanted or self._writers[id(out)] > 1:
             return False
         consumers = self._readers.get(id(out), {})
         if len(consumers) != 1 and not _cheap(producer.expression):
             return False
         size = weight(producer.expression)
-        if any(isinstance(s, Region) or weight(s.expression) + size > LONGEST for s in consumers.values()):
+        if any(isinstance(s, (Region, Call)) or weight(s.expression) + size > LONGEST for s in consumers.values()):
             return False
         found = [(s, load) for s in consumers.values() for load in reads(s) if base_of(load.buffer) is out]
         if len(found) != 1 and not _cheap(producer.expression):
@@ -112,7 +113,8 @@ def _needed(statements: list[Statement], wanted: Sequence[Buffer]) -> list[State
     needed = {id(base_of(buffer)) for buffer in wanted}
     result = []
     for statement in reversed(statements):
-        if any(buffer.role == "output" or id(base_of(buffer)) in needed for buffer in written(statement)):
+        used = any(buffer.role == "output" or id(base_of(buffer)) in needed for buffer in written(statement))
+        if used or statement.checks:
             result.append(statement)
             needed |= {id(base_of(load.buffer)) for load in reads(statement)}
     return result[::-1]
@@ -160,7 +162,7 @@ def _forwarded(statements: list[Statement]) -> list[Statement]:
     """Let statements write to outputs directly, where nothing else reads what is copied there."""
     readers: dict[int, int] = {}
     for statement in statements:
-        for load in reads(statement):
+        for load in () if isinstance(statement, Call) else reads(statement):
             readers[id(base_of(load.buffer))] = readers.get(id(base_of(load.buffer)), 0) + 1
     return [statement for statement in statements if not _is_forwarded(statement, readers)]
 

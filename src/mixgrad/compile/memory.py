@@ -264,6 +264,11 @@ class Memory(Sizes):
             each.append(total)
         return pointer, each, None
 
+    def address(self, buffer: Buffer, index: Sequence[Any]) -> ir.Value:
+        """Return where one element lies, while no loop over rows is open."""
+        pointer, places, _ = self._place(buffer, index)
+        return self.register(buffer, element_type(buffer.dtype)) if pointer is None else self.b.gep(pointer, places)
+
     def pointer(self, buffer: Buffer) -> ir.Value:
         """Return where a buffer begins."""
         base = base_of(buffer)

@@ -12,6 +12,7 @@ from mixgrad.compile.tensor import (
     Apply,
     Axis,
     Buffer,
+    Call,
     Load,
     Number,
     Position,
@@ -45,14 +46,19 @@ def selected(statements: Sequence[Statement]) -> list[Statement]:
 
 def _is_whole(statement: Statement) -> bool:
     """Whether a statement computes a temporary array, each element by itself."""
-    if isinstance(statement, Region) or statement.adds or statement.ordered or statement.out.role != "temporary":
+    if (
+        isinstance(statement, (Region, Call))
+        or statement.adds
+        or statement.ordered
+        or statement.out.role != "temporary"
+    ):
         return False
     return plain(statement) and not statement.out.rewritten
 
 
 def _picked(out: Buffer, readers: list[tuple[Statement, Load]]) -> tuple[int, list[Load]] | None:
     """Return the dimension of an array that is read only at picked places, and what reads it."""
-    if not readers or any(load.buffer is not out or isinstance(s, Region) for s, load in readers):
+    if not readers or any(load.buffer is not out or isinstance(s, (Region, Call)) for s, load in readers):
         return None
     first = readers[0][1]
     for place, length in enumerate(out.shape):

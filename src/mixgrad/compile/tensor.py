@@ -104,6 +104,8 @@ class Buffer:
     writer : Statement or None
     rewritten : bool
         Whether it is written to again after it has been read: see `settle_updates`.
+    lower : bool
+        Whether it holds lower triangular matrices, with a diagonal that is not zero.
     """
 
     shape: tuple[Any, ...]
@@ -114,6 +116,7 @@ class Buffer:
     axes: list[Axis | None] = field(default_factory=list)
     writer: Statement | None = None
     rewritten: bool = False
+    lower: bool = False
 
     def strides(self) -> list[int]:
         """Return the distance between elements along each dimension, in elements: they lie in the order of C."""
@@ -210,6 +213,8 @@ class Statement:
         apart and tiles in which they lie side by side.
     triangle : Triangle or None
         The points that matter: others may be left out.
+    checks : bool
+        Whether it runs even if nobody needs its result: it may find that the program fails.
     """
 
     out: Buffer
@@ -223,6 +228,7 @@ class Statement:
     copies: Buffer | None = None
     single: bool = False
     triangle: Triangle | None = None
+    checks: bool = False
 
     def loops(self) -> list[Axis]:
         """Return all axes."""
@@ -279,6 +285,46 @@ class Region(Statement):
         return ([] if self.test is None else [self.test]) + self.bodies
 
 
+@dataclass(eq=False)
+class Operand:
+    """Where a routine reads or writes: the first element, and how far to go from round to round of its loops."""
+
+    load: Load
+    steps: list[int]
+
+
+@dataclass(eq=False)
+class Call(Statement):
+    """A call of a routine of BLAS or LAPACK on whole buffers.
+
+    Attributes
+    ----------
+    routine : str
+        Without the letter for the dtype.
+    arguments : list
+        Operands; letters, integers and numbers; None where the routine says whether it failed.
+    results : list of Buffer
+        What it writes to, working memory included.
+    rounds : list of int
+        The lengths of loops around the call, over stacks of matrices.
+    unless : Operand or None
+        A truth value with which it is not called: the kernel has failed then.
+    work : int
+        Operations of one call.
+    """
+
+    routine: str = ""
+    arguments: list[Any] = field(default_factory=list)
+    results: list[Buffer] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    unless: Operand | None = None
+    work: int = 1
+
+    def volume(self) -> int:
+        """Return the operations of all calls."""
+        return self.work * volume(self.rounds)
+
+
 def dtype_of(expression: Expression) -> np.dtype:
     """Return the dtype of an expression."""
     return expression.buffer.dtype if isinstance(expression, Load) else expression.dtype
@@ -286,14 +332,14 @@ def dtype_of(expression: Expression) -> np.dtype:
 
 def loads(expression: Expression) -> Iterator[Load]:
     """Yield the elements that an expression reads, those in indices included."""
-    if isinstance(expression, Load):
-        yield expression
-        for part in expression.index:
-            if not isinstance(part, (int, Affine)):
-                yield from loads(part)
-    elif isinstance(expression, Apply):
-        for arg in expression.args:
-            yield from loads(arg)
+    waiting = [expression]
+    while waiting:  # no recursion: sums of many terms are nested deeply
+        part = waiting.pop()
+        if isinstance(part, Load):
+            yield part
+            waiting += [place for place in reversed(part.index) if not isinstance(place, (int, Affine))]
+        elif isinstance(part, Apply):
+            waiting += reversed(part.args)
 
 
 def reads(statement: Statement) -> Iterator[Load]:
@@ -305,6 +351,11 @@ def reads(statement: Statement) -> Iterator[Load]:
         for nested in itertools.chain(*statement.parts()):
             yield from reads(nested)
         return
+    if isinstance(statement, Call):
+        for operand in (*statement.arguments, statement.unless):
+            if isinstance(operand, Operand):
+                yield operand.load
+        return
     yield from loads(statement.expression)
     for part in statement.index:
         if not isinstance(part, (int, Affine)):
@@ -313,7 +364,7 @@ def reads(statement: Statement) -> Iterator[Load]:
 
 def written(statement: Statement) -> list[Buffer]:
     """Return the buffers that a statement writes to."""
-    return statement.results if isinstance(statement, Region) else [statement.out]
+    return statement.results if isinstance(statement, (Region, Call)) else [statement.out]
 
 
 def base_of(buffer: Buffer) -> Buffer:

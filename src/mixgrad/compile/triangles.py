@@ -19,6 +19,7 @@ from mixgrad.compile.tensor import (
     Apply,
     Axis,
     Buffer,
+    Call,
     Expression,
     Load,
     Number,
@@ -37,27 +38,30 @@ def find_triangles(statements: Sequence[Statement]) -> None:
     """Note in statements, outside of loops and branches of the program, which half of two axes they can leave out."""
     written: dict[int, list[Statement]] = {}
     read: dict[int, _Indices] = {}
-    closed: set[int] = set()
+    made: set[int] = set()  # by loops, branches and routines: nobody knows where
+    closed: set[int] = set()  # read by them, or in another shape
     for statement in statements:
-        if isinstance(statement, Region):
-            closed |= {id(base_of(buffer)) for buffer in statement.results}
+        if isinstance(statement, (Region, Call)):
+            made |= {id(base_of(buffer)) for buffer in statement.results}
         else:
             written.setdefault(id(base_of(statement.out)), []).append(statement)
         for load in reads(statement):
             read.setdefault(id(base_of(load.buffer)), []).append(load.index)
-            if isinstance(statement, Region) or load.buffer.role == "alias":
+            if isinstance(statement, (Region, Call)) or load.buffer.role == "alias":
                 closed.add(id(base_of(load.buffer)))
     known: dict[tuple[int, int, int], bool | None] = {}
     for statement in statements:
-        if isinstance(statement, Region) or statement.ordered or statement.adds:
+        if isinstance(statement, (Region, Call)) or statement.ordered or statement.adds:
             continue
         if statement.reduction == "sum":
-            statement.triangle = _of_factor(statement, written, known)
-        if statement.triangle is None and id(statement.out) not in closed and plain(statement):
+            statement.triangle = _of_factor(statement, written, made, known)
+        if statement.triangle is None and id(statement.out) not in made | closed and plain(statement):
             statement.triangle = _of_result(statement, read.get(id(statement.out), []))
 
 
-def _of_factor(statement: Statement, written: dict[int, list[Statement]], known: dict) -> Triangle | None:
+def _of_factor(
+    statement: Statement, written: dict[int, list[Statement]], made: set[int], known: dict
+) -> Triangle | None:
     """Return the triangle outside of which a factor of what is summed is zero."""
     reduced = {axis.root() for axis in statement.reduced}
     for load in _factors(statement.expression):
@@ -65,7 +69,7 @@ def _of_factor(statement: Statement, written: dict[int, list[Statement]], known:
         for a, b in _pairs(load.index, load.buffer):
             first, second = load.index[a].axis.root(), load.index[b].axis.root()
             writers = written.get(id(base), [])
-            if base.role != "temporary" or (first in reduced) == (second in reduced):
+            if base.role != "temporary" or id(base) in made or (first in reduced) == (second in reduced):
                 continue
             if any(buffer.shape != base.shape for buffer in (load.buffer, *(s.out for s in writers))):
                 continue

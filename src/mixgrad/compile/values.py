@@ -19,7 +19,7 @@ class Values(Memory):
     Attributes
     ----------
     failed : ir.Value
-        Where 1 is written if an index is out of bounds.
+        Where 1 is written if an index is out of bounds, or a matrix cannot be factored.
     checks : bool
         Whether there is an index that may be.
     """
@@ -80,6 +80,9 @@ class Values(Memory):
             return self.b.select(*args)
         if name == "index":
             return self._checked(*args)
+        if name == "provided":
+            self._note(self.b.not_(args[0]))
+            return args[1]
         if name == "power" and isinstance(expression.args[1], Number) and expression.args[1].value in (1, 2, 3):
             exponent, multiply = expression.args[1].value, SPELLINGS["multiply"]
             square = args[0] if exponent == 1 else multiply(self.b, kind, args[0], args[0])
@@ -92,10 +95,13 @@ class Values(Memory):
         zero = constant(index.type, 0)
         index = self.b.select(self.b.icmp_signed("<", index, zero), self.b.add(index, length), index)
         inside = self.b.icmp_unsigned("<", index, length)
-        wrong = any_lane(self.b, self.b.not_(inside))
-        with self.b.if_then(wrong, likely=False):  # other threads may be here, too: nothing is stored if all is well
-            self.b.store(constant(INT32, 1), self.failed)
+        self._note(self.b.not_(inside))
         return self.b.select(inside, index, zero)
+
+    def _note(self, wrong: ir.Value) -> None:
+        """Let the kernel have failed where a condition holds."""
+        with self.b.if_then(any_lane(self.b, wrong), likely=False):  # other threads may be here, too: nothing is
+            self.b.store(constant(INT32, 1), self.failed)  # stored if all is well
 
     def position(self, index: Any) -> ir.Value:
         """Return an index as an integer, different for each lane if rows are counted."""

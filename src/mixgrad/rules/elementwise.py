@@ -183,7 +183,8 @@ hypot.expand      = _hypot_expand
 
 def _share(x, y, exponential=np.exp):
     """Return the share of exp(x) in exp(x) + exp(y): a function of the difference alone; zero where both are zero."""
-    gap = np.where((x == y) & np.isinf(x), np.where(x < 0, np.inf, 0.0), y - x)
+    same = (x == y) & np.isinf(x)
+    gap = np.where(same & (x < 0), np.inf, np.where(same, 0.0, y - x))
     return 1 / (1 + exponential(gap))
 
 

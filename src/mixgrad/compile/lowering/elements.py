@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from mixgrad.compile.lowering.products import large_product
 from mixgrad.compile.lowering.statements import (
     BOOL,
     SUPPORTED,
@@ -146,7 +147,8 @@ def _contraction(lowering: Lowering, equation: Equation) -> Tensor:
     (out,) = equation.outs
     operands = [lowering.tensor(arg, out.dtype) for arg in equation.args]
     terms, output = _SUBSCRIPTS[equation.op.name](equation, [len(x.shape) for x in operands])
-    return lowering.contract(terms, output, operands, out.dtype)
+    large = large_product(lowering, terms, output, operands, out.dtype)
+    return lowering.contract(terms, output, operands, out.dtype) if large is None else large
 
 
 def _letters(count: int) -> str:

@@ -70,6 +70,8 @@ class Lowering:
         In an order in which they can run.
     grows : bool
         Whether loops may stack without knowing how much.
+    factors : list
+        The matrices that have been factored: see `matrices.factors`.
     plain : set of int or None
         The weighted sums that need no strong zeros: see `zeros`. None if zeros must be multiplied in any case.
     """
@@ -78,6 +80,7 @@ class Lowering:
         self.statements: list[Statement] = []
         self.plain = plain
         self.grows = True
+        self.factors: list[tuple] = []
         self._tensors: dict[int, Tensor] = {}
 
     # Values ----------------------------------------------------------------------------------------------------------
