@@ -5,29 +5,47 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from mixgrad._errors import MixgradError
+from mixgrad._errors import MixgradError, UnsupportedError
+from mixgrad._lengths import (
+    Axes,
+    Family,
+    Key,
+    Recorder,
+    chosen_axes,
+    chosen_names,
+    differing,
+    length_along,
+    opened,
+    varies,
+)
 from mixgrad._runs import run
 from mixgrad._tree import Structure, flatten, flatten_like
+from mixgrad.compile.axes import SHORTEST_ROWS
 from mixgrad.compile.c_function import c_function
 from mixgrad.compile.executable import Executable
+from mixgrad.compile.lengths import LEAST, DependsOnLength
 from mixgrad.compile.outputs import check_outputs
 from mixgrad.compile.threads import MOST_THREADS, get_threads
 from mixgrad.compile.threads import set_threads as _set_threads
 from mixgrad.core.bind import Traced
 from mixgrad.core.program import Program
-from mixgrad.operators.state import is_number
 from mixgrad.program.simplify import simplify
 from mixgrad.staging import record
 
 MANY = 16
 """Number of variants of a function from which on each new one is reported."""
+FEW = 4
+"""Number of variants up to which axes that are too short for the lanes of vectors are compiled for each length."""
+MOST_VARIANTS = 64
+"""Number of variants of a function that are kept: those that have been of use last."""
 _WIDE = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 
 
@@ -36,31 +54,39 @@ class RecompilationWarning(UserWarning):
 
 
 class Variant:
-    """A function compiled for arguments of certain shapes and dtypes."""
+    """A function compiled for arguments of certain shapes and dtypes, or for any length of some axes.
 
-    def __init__(self, fun: Callable, args: tuple, kwargs: dict) -> None:
-        leaves, structure = flatten((args, kwargs))
-        self._fixed = [None if _varies(leaf) else leaf for leaf in leaves]
-        self._places = [i for i, leaf in enumerate(leaves) if _varies(leaf)]
-        self._structure = structure
+    Attributes
+    ----------
+    used : int
+        When it has been looked up last: a number that grows.
+    """
 
-        def of_arrays(*arrays: Any) -> Any:
-            full = list(self._fixed)
-            for place, array in zip(self._places, arrays):
-                full[place] = array
-            inner_args, inner_kwargs = structure.unflatten(full)
-            return run(fun, inner_args, inner_kwargs)
+    used = 0
 
-        arrays = [leaves[i] for i in self._places]
-        recorded, self._result = record(of_arrays, arrays, [""] * len(arrays), fun)
-        self.program = simplify(recorded, "all")
-        self.executable = Executable(self.program)
-        plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(_varies, args))
+    def __init__(self, recorder: Recorder, args: tuple, kwargs: dict, family: Family | None = None) -> None:
+        self._places = recorder.places
+        self._family = family
+        if family is None:
+            recorded, self._result = recorder.record()
+            self.executable, self._least = Executable(simplify(recorded, "all")), 0
+        else:
+            self._result, self.executable = family.result, family.compiled()
+            self._least = self.executable.least
+        leaves, _ = flatten((args, kwargs))
+        plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(varies, args))
         # The entry takes numbers of Python for those of NumPy: where that makes no difference.
-        alike = all(np.shape(leaf) for leaf in arrays) or all(var.dtype in _WIDE for var in recorded.inputs)
+        arrays, inputs = [leaves[i] for i in self._places], self.executable.program.inputs
+        alike = all(np.shape(leaf) for leaf in arrays) or all(var.dtype in _WIDE for var in inputs)
         self._flat = plain and alike and _is_flat(self._result)
+        if family is not None and (family.others or family.least > self._least):
+            self._flat = False  # the entry would take other arguments, too
         self.entry = self.executable.entry if self._flat else None
-        self.several = 0 if self._result.spec is None else len(self.program.outputs)
+        self.several = 0 if self._result.spec is None else len(self.executable.program.outputs)
+
+    def takes(self, length: int) -> bool:
+        """Whether one for any length is for arguments of this length, too."""
+        return self._family is not None and length >= self._least and self._family.includes(length)
 
     def __call__(self, leaves: list) -> Any:
         """Run it on the leaves of the arguments."""
@@ -75,7 +101,7 @@ class Variant:
     def write(self, leaves: list, out: Any, name: str) -> Any:
         """Run it on the leaves of the arguments, write the results into `out`, and return that."""
         arrays = flatten_like(out, self._result, f"{name}: out")
-        check_outputs(arrays, self._result.paths(), self.program.outputs, name)
+        check_outputs(arrays, self._result.paths(), self.executable.outputs, name)
         self.executable.write([leaves[i] for i in self._places], arrays)
         return out
 
@@ -98,12 +124,17 @@ class Jitted:
         What has been compiled, by shapes and dtypes of the arguments.
     """
 
-    def __init__(self, fun: Callable) -> None:
+    def __init__(self, fun: Callable, dynamic: Any = None) -> None:
         functools.update_wrapper(self, fun)
         self._fun = fun
+        self._dynamic = None if dynamic is None else chosen_names(dynamic)
         self._entry: Callable = _refuse
         self._into: tuple[Callable, int] = _refuse, 0  # and of how many arrays a tuple of results consists
-        self.variants: dict[tuple, Variant] = {}
+        self._count = 0
+        self._clock = itertools.count()
+        self._opened: dict[Axes, None] = {}  # axes along which there are variants for any length
+        self._closed: set[Key] = set()  # arguments for which there can be none
+        self.variants: dict[Key, Variant] = {}
 
     def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         """Run the function; write its results into `out`, if that is given."""
@@ -143,12 +174,70 @@ class Jitted:
 
     def _variant(self, args: tuple, kwargs: dict, leaves: list, structure: Structure) -> Variant:
         key = (structure, *[_kind(leaf) for leaf in leaves])
-        found = self.variants.get(key)
-        if found is None:
-            if len(self.variants) >= MANY:
-                self._warn(key)
-            found = self.variants[key] = Variant(self._fun, args, kwargs)
+        found = self._known(key) or self._new(key, args, kwargs)
+        found.used = next(self._clock)
         return found
+
+    def _known(self, key: Key) -> Variant | None:
+        """Return the variant for some arguments, if there is one: for just these, or for any length."""
+        if key in self.variants:
+            return self.variants.get(key)
+        for axes in list(self._opened):
+            length = length_along(key, axes)
+            found = None if length is None else self.variants.get(opened(key, axes))
+            if length is not None and found is not None and found.takes(length):
+                return found
+        return None
+
+    def _new(self, key: Key, args: tuple, kwargs: dict) -> Variant:
+        made = self._for_any_length(key, args, kwargs)
+        if made is None:
+            if self._count >= MANY:
+                self._warn(key)
+            made = key, Variant(Recorder(self._fun, args, kwargs), args, kwargs)
+        key, variant = made
+        self._count += 1
+        self.variants[key] = variant
+        if len(self.variants) > MOST_VARIANTS:
+            others = [(other, found.used) for other, found in list(self.variants.items()) if found is not variant]
+            self.variants.pop(min(others, key=lambda pair: pair[1])[0], None)
+        return variant
+
+    def _for_any_length(self, key: Key, args: tuple, kwargs: dict) -> tuple[Key, Variant] | None:
+        """Return a variant for any length of the axes that vary, if what is computed follows from it simply."""
+        axes, other = self._varying(key) if self._dynamic is None else (self._chosen(args, kwargs), None)
+        length = length_along(key, axes)
+        any_length = opened(key, axes)
+        if length is None or length < LEAST or any_length in self._closed or any_length in self.variants:
+            return None
+        before = length + 1 if other is None else length_along(other, axes)
+        assert before is not None
+        if self._dynamic is None and max(length, before) < SHORTEST_ROWS and len(self.variants) < FEW:
+            return None
+        try:
+            family = Family(Recorder(self._fun, args, kwargs, axes), length, before)
+            made = any_length, Variant(family.recorder, args, kwargs, family)
+        except DependsOnLength as error:
+            if self._dynamic is not None:
+                raise self._unsupported(error) from error
+            self._closed = {*list(self._closed)[-MOST_VARIANTS:], any_length}
+            return None
+        self._opened[axes] = None
+        return made
+
+    def _varying(self, key: Key) -> tuple[Axes, Key | None]:
+        """Return the axes in which a call differs from an earlier one, if that is all, and what was compiled for it."""
+        found = ((differing(key, other), other) for other in reversed(list(self.variants)))
+        return next(((axes, other) for axes, other in found if axes), (frozenset(), None))
+
+    def _chosen(self, args: tuple, kwargs: dict) -> Axes:
+        return chosen_axes(self._fun, self._dynamic or (), args, kwargs)
+
+    def _unsupported(self, error: DependsOnLength) -> UnsupportedError:
+        return UnsupportedError(
+            f"mg.jit(f, dynamic={self._dynamic!r}): there is no code of {getattr(self._fun, '__name__', 'f')} for any "
+            f"length of these axes. What depends on it: {error}. Without `dynamic` it is compiled for each length."
+        )
 
     def _warn(self, key: tuple) -> None:
         before = list(self.variants)[-1]
@@ -156,16 +245,18 @@ class Jitted:
         what = f"the array number {changed[0]} among its arguments: " if changed else ""
         now, then = (str(k[1 + changed[0]]) if changed else "" for k in (key, before))
         warnings.warn(
-            f"mg.jit({getattr(self._fun, '__name__', 'f')}) is compiled for the {len(self.variants) + 1}th time, "
-            f"{what}{now} instead of {then}. Pad arrays to a few lengths, or call the function without jit.",
+            f"mg.jit({getattr(self._fun, '__name__', 'f')}) is compiled for the {self._count + 1}th time, "
+            f"{what}{now} instead of {then}. Where one length varies, mg.jit(f, dynamic=...) says why there is no code "
+            "for all of them. Pad arrays to a few lengths, or call the function without jit.",
             RecompilationWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """Return the simplified program that runs for such arguments."""
         leaves, structure = flatten((args, kwargs))
-        return self._variant(args, kwargs, leaves, structure).program
+        self._variant(args, kwargs, leaves, structure)
+        return Recorder(self._fun, args, kwargs).program()
 
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """Return in words how such arguments are worked off: loops, tiles, temporary arrays, and what NumPy does."""
@@ -182,7 +273,7 @@ class Jitted:
             for name, value in list(vars(sys.modules.get(self.__module__, object)).items()):
                 if value is self:
                     return name
-        return jit, (self._fun,)
+        return jit, (self._fun, self._dynamic)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._fun, '__qualname__', self._fun)}, {len(self.variants)} variants>"
@@ -210,18 +301,13 @@ def _refuse(*args: Any) -> Any:
     return NotImplemented
 
 
-def _varies(leaf: Any) -> bool:
-    """Whether a leaf is an array or a number that compiled code can take; anything else is a constant of a variant."""
-    return is_number(leaf) and not (type(leaf) is int and not -(2**63) <= leaf < 2**63)
-
-
 def _kind(leaf: Any) -> Hashable:
     """Return what a variant depends on: type, or shape and dtype, of arrays and numbers; other things themselves."""
     if isinstance(leaf, (np.ndarray, np.generic)):
         if leaf.dtype.kind not in "biufc":
             raise MixgradError(f"mg.jit: an argument is an array of {leaf.dtype}, expected numbers or truth values")
         return leaf.shape, leaf.dtype
-    if _varies(leaf):
+    if varies(leaf):
         return type(leaf)
     try:
         hash(leaf)
@@ -233,16 +319,21 @@ def _kind(leaf: Any) -> Hashable:
     return type(leaf), leaf
 
 
-def jit(fun: Callable) -> Jitted:
+def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -> Jitted:
     """Return `fun`, which may be any derivative, compiled to machine code for this processor when it is first called.
 
     Parameters
     ----------
     fun : callable
         Of arrays, numbers and containers of them; strings and other hashable things are constants of a variant. It is
-        run once for each combination of shapes and dtypes, on placeholders: what it prints or stores happens then, and
-        arrays that it closes over are constants from then on.
+        run when it is compiled, on placeholders, once or for several lengths: what it prints or stores happens then,
+        and arrays that it closes over are constants from then on.
         Inside other derivatives the function itself is run: compile the derivative instead, ``mg.jit(mg.grad(f))``.
+    dynamic : int or str, or sequence of them, optional
+        Arguments, by place or name, in which the leading axes of all arrays vary and have one common length: there will
+        be one kernel for any length from 2 on. By default that is found out when a call differs from an earlier one in
+        one length only, but for the first few below 32. Where what `fun` computes does not simply follow from the
+        length, each one is compiled, as with ``dynamic=()``.
 
     Returns
     -------
@@ -258,6 +349,10 @@ def jit(fun: Callable) -> Jitted:
     ------
     StagingError
         If what `fun` does depends on values in a way that cannot be a program.
+    UnsupportedError
+        If, for the arguments in `dynamic`, there is no one kernel for any length; the message says what depends on it.
+    ShapeError
+        If their leading axes have several lengths.
     MixgradError
         If what is given as ``out=`` cannot hold the results, before anything is computed.
 
@@ -271,7 +366,7 @@ def jit(fun: Callable) -> Jitted:
     >>> f(np.array([1.0, 1.0, 2.0]), out=slope) is slope
     True
     """
-    return _WithOwnOut(fun) if _takes_out(fun) else Jitted(fun)
+    return _WithOwnOut(fun, dynamic) if _takes_out(fun) else Jitted(fun, dynamic)
 
 
 def cfunc(fun: Callable, arguments: int = 1) -> Any:

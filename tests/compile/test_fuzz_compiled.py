@@ -133,6 +133,34 @@ def check_array_program(seed):
     return outcomes
 
 
+def check_any_length(seed):
+    """Compare value and gradient of a program in batches of several lengths, for which there is one kernel."""
+    point = Point(random_program(seed))
+    outcomes = []
+    for function in (point.f, point.pull) if point.facts.batch else ():
+        batched = mg.vmap(function)
+        compiled = mg.jit(batched, dynamic=0)
+        for count in (11, 2, 40, 64, 7):
+            many = members_of(point, count)
+            program = record(batched, many)
+            if program is None:
+                outcomes.append(REFUSED)
+                break
+            simple = mg.simplify(program, "all")
+            want = values_of(simple, leaves(many))
+            try:
+                got = leaves(compiled(many))
+            except mg.UnsupportedError:
+                outcomes.append(REFUSED)
+                break
+            number = differing(got, want, ROUNDINGS * EPS * largest_of(simple, leaves(many)))
+            if number is not None and not is_sensitive(simple, leaves(many), want, got):
+                raise AssertionError(f"{count} members, output {number}: {got[number]!r}\n  expected {want[number]!r}")
+            outcomes.append(OK if number is None else SENSITIVE)
+        assert len(compiled.variants) <= 1
+    return outcomes
+
+
 def check_source_function(seed):
     """Compare value and gradient of a function with branches, loops and assignments, at several points."""
     f, where = load(source_of(seed)), points(seed, 3)
@@ -317,6 +345,7 @@ def run_some(check, seeds):
 OF_SHAPES = range(200)
 OF_ARRAYS = (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 22, 23)  # the quick ones, and so below
 OF_SOURCE = (2, 6, 7, 8, 9, 10, 11, 12)
+OF_ANY_LENGTH = (5, 11, 24, 56, 31, 35, 39, 52)  # those all of which is machine code
 
 
 def in_parts(seeds):
@@ -341,3 +370,8 @@ def test_array_programs(seeds):
 @in_parts(OF_SOURCE)
 def test_functions_with_control_flow(seeds):
     run_some(check_source_function, seeds)
+
+
+@in_parts(OF_ANY_LENGTH)
+def test_batches_of_any_length(seeds):
+    run_some(check_any_length, seeds)

@@ -9,8 +9,9 @@ another way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def add_entry(
     release: bool,
     name: str = "entry",
     outs_given: bool = False,
+    following: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> None:
     """Add to a module the function that Python calls.
 
@@ -97,6 +99,9 @@ def add_entry(
         Whether arrays for the outputs follow the inputs among the arguments, and are returned. They must be writeable,
         and share memory neither with inputs nor with each other. If the kernel returns an error, their content is
         undefined.
+    following : mapping of int to pair of int
+        Negative numbers in shapes of outputs that are new, and how these lengths follow from the one of -1: factor, and
+        what is added to it.
 
     Raises
     ------
@@ -106,7 +111,9 @@ def add_entry(
         If a dtype is not supported, the kernel has other parameters, or a length follows from no argument.
     """
     register_symbols()
-    known = {n for argument in (*inputs, *(outputs if outs_given else ())) for n in argument.shape if n < 0}
+    known = {n for argument in (*inputs, *(outputs if outs_given else ())) for n in argument.shape if n < 0} | {
+        *following
+    }
     wanted = {n for argument in outputs for n in argument.shape if n < 0}
     count = len(known | wanted)
     if wanted - known or min(known, default=0) != -count:
@@ -124,6 +131,8 @@ def add_entry(
     entry = _Entry(module, name)
     pointers = entry.take([*inputs, *outputs] if outs_given else list(inputs), len(inputs))
     sources, targets = pointers[: len(inputs)], pointers[len(inputs) :]
+    for n, (factor, more) in following.items():
+        entry.lengths[n] = entry.build.add(entry.build.mul(entry.lengths[-1], LONG(factor)), LONG(more))
     if outs_given:
         entry.refuse_overlap(inputs, sources, outputs, targets)
     else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mixgrad.compile.blas import OF_BLAS, full_name
 from mixgrad.compile.fusion import Fusion, Loop, everything
+from mixgrad.compile.lengths import USUAL, Length, is_fixed
 from mixgrad.compile.planning import Plan
 from mixgrad.compile.tensor import (
     Apply,
@@ -40,9 +42,13 @@ class Description:
         self.lines = list(self._body(fusion.body, 0, fusion))
         buffers = {id(base_of(b)): base_of(b) for s, _ in everything(fusion) for b in _buffers(s)}
         whole = [b for b in buffers.values() if b.role == "temporary" and not self._plan.contracted.get(id(b))]
-        size = sum(b.size * b.dtype.itemsize for b in whole)
         work = sum(statement.volume() for statement, _ in everything(fusion))
-        self.lines.append(f"{work} elements computed; temporary arrays held as a whole: {size} bytes")
+        rows = (
+            ""
+            if is_fixed([loop.key[0].length for _, path in everything(fusion) for loop in path])
+            else (f" for {USUAL} rows")
+        )
+        self.lines.append(f"{work} elements computed{rows}; temporary arrays held as a whole: {_bytes(whole)}")
 
     def _body(self, body: Sequence[Loop | Statement], depth: int, fusion: Fusion) -> Iterator[str]:
         margin = "    " * depth
@@ -99,6 +105,21 @@ class Description:
                 return f"({f' {_SIGNS[expression.name]} '.join(args)})"
             return f"{expression.name}({', '.join(args)})"
         return str(getattr(expression, "value", "place"))
+
+
+def _bytes(buffers: Sequence[Buffer]) -> str:
+    """Return how much memory arrays take: ``64 bytes``, ``64 + 8 * (n) bytes``."""
+    fixed, grows = 0, Counter[str]()
+    for buffer in buffers:
+        size = buffer.dtype.itemsize * math.prod(length for length in buffer.shape if isinstance(length, int))
+        lengths = [
+            f" * {length}" if length == Length() else f" * ({length})"
+            for length in buffer.shape
+            if isinstance(length, Length)
+        ]
+        fixed += 0 if lengths else size
+        grows["".join(lengths)] += size if lengths else 0
+    return " + ".join([str(fixed), *(f"{size}{lengths}" for lengths, size in grows.items() if size)]) + " bytes"
 
 
 def _buffers(statement: Statement) -> list[Buffer]:

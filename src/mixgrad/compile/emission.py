@@ -10,8 +10,10 @@ from llvmlite import ir
 from mixgrad.compile.axes import place_of_axis
 from mixgrad.compile.calling import write_call
 from mixgrad.compile.fusion import Fusion, Loop, everything, paths
+from mixgrad.compile.lengths import Length, usual
 from mixgrad.compile.memory import POINTER
 from mixgrad.compile.planning import Plan
+from mixgrad.compile.sizes import typed
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, cast, constant, splat
 from mixgrad.compile.tensor import Affine, Axis, Buffer, Call, Region, Statement, reads, written
 from mixgrad.compile.threads import Threads
@@ -27,11 +29,20 @@ MOST_IN_STEPS_TOGETHER = 8  # statements in a loop of which several steps are do
 class Kernel(Threads):
     """Writes the kernel of a tree of loops into a module.
 
-    Its `function` returns 0, or 1 if an index was out of bounds or, with `refuse_nan`, a result is a nan.
+    Its `function` returns 0, or 1 if an index was out of bounds or, with `refuse_nan`, a result is a nan. With `least`
+    it takes the number of rows when it is called, and returns 1 if there are fewer.
     """
 
-    def __init__(self, module: ir.Module, fusion: Fusion, name: str, width: int, refuse_nan: bool = False) -> None:
-        super().__init__(module, name, width, Plan(fusion))
+    def __init__(
+        self,
+        module: ir.Module,
+        fusion: Fusion,
+        name: str,
+        width: int,
+        refuse_nan: bool = False,
+        least: int | None = None,
+    ) -> None:
+        super().__init__(module, name if least is None else f"{name}.loops", width, Plan(fusion), least is not None)
         start = self.b.block
         self.count = constant(INT64, 0)
         self._depth = 0  # of loops and branches of the program
@@ -44,6 +55,8 @@ class Kernel(Threads):
         self._free()
         self.b.ret(self.b.load(self.failed))
         self.entry.branch(start)
+        if least is not None:
+            self.function = self.with_room(name, self.function, least)
 
     def _refuse_nan(self, fusion: Fusion) -> None:
         """Return 1 if there is a nan in an output."""
@@ -51,8 +64,9 @@ class Kernel(Threads):
             id(buffer): buffer for s, _ in everything(fusion) for buffer in written(s) if buffer.role == "output"
         }
         for buffer in outputs.values():
-            if buffer.dtype.kind == "f" and buffer.size and id(buffer) not in self.checked:
-                with self.range(0, buffer.size, 1) as i:
+            size = self.size(buffer.shape)
+            if buffer.dtype.kind == "f" and size and id(buffer) not in self.checked:
+                with self.range(0, size, 1) as i:
                     self.note_nan(self.load_at(self.pointer(buffer), i))
         self.report_nan()
 
@@ -60,7 +74,7 @@ class Kernel(Threads):
 
     def _emit_tree(self, fusion: Fusion) -> None:
         rows = fusion.rows
-        tile = TILE if rows is not None and rows.length >= LONG else SMALL_TILE
+        tile = TILE if rows is not None and usual(rows.length) >= LONG else SMALL_TILE
         outer = self.rows, self.tile, self.unrolled
         self.rows, self.tile, self.unrolled = rows, tile, fusion.unrolled
         self._emit(fusion.body)
@@ -74,12 +88,10 @@ class Kernel(Threads):
     def _emit_region_itself(self, region: Region) -> None:
         if region.test is None and region.counter is not None:
             length = region.counter.length
-            last: int | ir.Value = length if region.steps is None else self.load(region.steps, [])
+            last: int | ir.Value = self.length(length) if region.steps is None else self.load(region.steps, [])
             if length:
                 with self.range(0, last, 1) as i:
-                    backwards = self.b.sub(
-                        constant(INT64, length) if region.steps is None else last, constant(INT64, 1)
-                    )
+                    backwards = self.b.sub(typed(last), constant(INT64, 1))
                     self.at[region.counter.root()] = self.b.sub(backwards, i) if region.reverse else i
                     self._emit_tree(region.fused[0])
                     self._hand_on(region)
@@ -146,8 +158,9 @@ class Kernel(Threads):
         for old, value in numbers:
             self.store(old, first(old), value)
         for old, new in region.carried:
-            if not self.is_register(new) and old.size:
-                with self.range(0, old.size, 1) as i:
+            size = self.size(old.shape)
+            if not self.is_register(new) and size:
+                with self.range(0, size, 1) as i:
                     value = self.load_at(self.pointer(new), i)
                     self.b.store(value, self.b.gep(self.pointer(old), [i]))
 
@@ -171,7 +184,7 @@ class Kernel(Threads):
             if self.worth_sharing(loop) and not self._depth:
                 self.share(loop)
             else:
-                self.emit_tiles(loop, 0, axis.length)
+                self.emit_tiles(loop, 0, self.length(axis.length))
         elif part == "lane":
             self._emit_lanes(loop, self.modes())
         elif part == "row":
@@ -184,6 +197,9 @@ class Kernel(Threads):
     def _emit_steps(self, loop: Loop) -> None:
         """Emit a loop over an axis, several steps at a time if its sums can share what they read then."""
         axis = loop.key[0]
+        if isinstance(axis.length, Length):
+            self._emit_any_steps(loop)
+            return
         together = 1 if self.copies or (self.unrolled and self.lane is not None) else self._steps_together(loop)
         whole = axis.length // together * together
         start, stop = self._bounds(loop, together)
@@ -200,6 +216,15 @@ class Kernel(Threads):
                 del self.at[axis]
                 if step > 1:
                     self.copies = None
+
+    def _emit_any_steps(self, loop: Loop) -> None:
+        """Emit a loop over an axis whose length is known only when the kernel is called."""
+        if self.unrolled and self.lane is not None:
+            self.known = None  # what is read in a loop is not known after it
+        with self.range(0, self.length(loop.key[0].length), 1) as i:
+            self.at[loop.key[0]] = i
+            self._emit(loop.body)
+            del self.at[loop.key[0]]
 
     def _each_step(self, loop: Loop, start: int | ir.Value, stop: int | ir.Value, step: int) -> Iterator[ir.Value]:
         """Yield the counter of a loop; or its values one after the other, if it is to be written out."""
@@ -238,7 +263,7 @@ class Kernel(Threads):
     def _steps_together(self, loop: Loop) -> int:
         axis, inside = loop.key[0], list(paths(loop.body))
         sums = [s for s, path in inside if s.reduction == "sum" and path and _shares_reads(s, axis)]
-        if not sums or len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None:
+        if not sums or len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None or isinstance(axis.length, Length):
             return 1
         return next((n for n in (4, 5, 3, 2) if axis.length % n == 0), 4 if axis.length > 8 else 1)
 
@@ -257,8 +282,8 @@ class Kernel(Threads):
         axis = loop.key[0]
         with self.range(start, stop, self.tile) as base:
             self.count = constant(INT64, self.tile)
-            if axis.length % self.tile:
-                rest = self.b.sub(constant(INT64, axis.length), base)
+            if isinstance(axis.length, Length) or axis.length % self.tile:
+                rest = self.b.sub(typed(self.length(axis.length)), base)
                 self.count = self.b.select(self.b.icmp_signed("<", rest, self.count), rest, self.count)
             self.at[axis, "tile"] = base
             self._emit(loop.body)
@@ -268,10 +293,11 @@ class Kernel(Threads):
         """Write the loop over the rows of a tile: over as many as fit into vectors, then over single ones."""
         axis = loop.key[0]
         whole: ir.Value = constant(INT64, 0)
-        if self.width in modes and len(modes) > 1 and self.unrolled and self.plan.repeatable(loop, axis):
+        again = self.unrolled and isinstance(axis.length, int) and self.plan.repeatable(loop, axis)
+        if self.width in modes and len(modes) > 1 and again:
             modes, whole = [self.width], self.count  # the last vector takes rows again instead of single ones
         elif self.width in modes:
-            whole = self.b.and_(self.count, constant(INT64, -self.width)) if axis.length % self.width else self.count
+            whole = self.b.and_(self.count, constant(INT64, -self.width)) if 1 in self.modes() else self.count
         for start, stop, lanes in ((constant(INT64, 0), whole, self.width), (whole, self.count, 1)):
             if lanes in modes:
                 self.lanes = lanes
@@ -283,7 +309,7 @@ class Kernel(Threads):
         """Write what is done for some rows."""
         axis = loop.key[0]
         first = self.b.add(self.at[axis, "tile"], self.lane)
-        if lanes > 1 and self.unrolled and axis.length % lanes:
+        if lanes > 1 and self.unrolled and isinstance(axis.length, int) and axis.length % lanes:
             last = constant(INT64, axis.length - lanes)
             first = self.b.select(self.b.icmp_signed("<", first, last), first, last)
         self.at[axis] = first

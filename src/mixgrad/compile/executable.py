@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -73,15 +74,21 @@ class Executable:
     def __init__(self, program: Program, strict: bool = False) -> None:
         self.program = program
         self.entry: Callable[..., Any] | None = None
+        self.parts: list[NativePart | NumPyPart] = []
+        self._inputs: Sequence[Var | Argument] = program.inputs
+        self.outputs: Sequence[Any] = program.outputs  # their shapes and dtypes
         self._strict: Executable | None = None
         plain = None if strict else plain_products(program)
-        whole = _whole_kernel(program, plain)
+        self._compile(plain)
+        self._optimistic = bool(plain) or any(isinstance(part, NativePart) and _skips(part) for part in self.parts)
+
+    def _compile(self, plain: AbstractSet[int] | None) -> None:
+        whole = _whole_kernel(self.program, plain)
         if whole is not None:
             self.entry = whole.call
-            self.parts: list[NativePart | NumPyPart] = [whole]
+            self.parts = [whole]
         else:
-            self.parts = _parts(program, plain)
-        self._optimistic = bool(plain) or any(isinstance(part, NativePart) and _skips(part) for part in self.parts)
+            self.parts = _parts(self.program, plain)
 
     def __call__(self, *args: Any) -> tuple:
         """Return the outputs, for arguments of the right shapes."""
@@ -111,7 +118,7 @@ class Executable:
 
     def write(self, args: Sequence[Any], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs into arrays of their shapes and dtypes; if there is an error, nothing is written."""
-        write(self, self.into, args, [Argument(var.shape, var.dtype) for var in self.program.inputs], outs)
+        write(self, self.into, args, [Argument(var.shape, var.dtype) for var in self._inputs], outs)
 
     def describe(self) -> str:
         """Return in words what is computed in which loops, and what by NumPy."""
@@ -125,19 +132,25 @@ class Executable:
 
     def _run_entry(self, args: Sequence[Any]) -> tuple:
         assert self.entry is not None
-        results = _call(self.entry, args, self.program.inputs, len(self.program.outputs))
+        results = _call(self.entry, args, self._inputs, len(self.program.outputs))
         return self._again(args) if results is None else tuple(results)
 
     def _again(self, args: Sequence[Any]) -> tuple:
         """Run with strong zeros, if it was without; otherwise let NumPy compute, and raise its errors."""
         if not self._optimistic:
-            return interpret(self.program, *args)
+            return interpret(self._program_for(args), *args)
         if self._strict is None:
-            self._strict = Executable(self.program, strict=True)
+            self._strict = self._stricter()
         return self._strict(*args)
 
+    def _program_for(self, args: Sequence[Any]) -> Program:
+        return self.program
 
-def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var], count: int) -> Sequence[Any] | None:
+    def _stricter(self) -> Executable:
+        return Executable(self.program, strict=True)
+
+
+def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var | Argument], count: int) -> Sequence[Any] | None:
     """Call a kernel, with arguments brought into order if they are not; None if it gave up: an index out of bounds."""
     result = entry(*args)
     if result is NotImplemented:
@@ -225,13 +238,29 @@ def native(
     lowering: Lowering, inputs: list[Argument], outputs: list[Argument]
 ) -> tuple[Callable, Fusion, Callable[[], Callable] | None]:
     """Return the function that runs some statements, their loops, and what makes the function that makes no arrays."""
-    module = ir.Module("mixgrad")
     fusion = fused(settle_updates(lowering.statements, []), WIDTH, triangles=lowering.plain is not None)
-    kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan=bool(lowering.plain))
+    call, into = compiled(fusion, inputs, outputs, bool(lowering.plain))
+    return call, fusion, into
+
+
+def compiled(
+    fusion: Fusion,
+    inputs: list[Argument],
+    outputs: list[Argument],
+    refuse_nan: bool,
+    least: int | None = None,
+    following: Mapping[int, tuple[int, int]] = MappingProxyType({}),
+) -> tuple[Callable, Callable[[], Callable] | None]:
+    """Return the function that runs some loops, and what makes the one that makes no arrays.
+
+    With `least` they are for any number of rows from that on.
+    """
+    module = ir.Module("mixgrad")
+    kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan, least)
     work = sum(statement.volume() for statement, _ in everything(fusion))
     release = work > RELEASED_AT
-    add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release)
+    add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release, following=following)
     register_symbols()
     code: Code = compile_module(module)
     into = functools.partial(writing_entry, code, inputs, outputs, kernel.scratch, release)
-    return entry_point(code), fusion, None if kernel.checks else into
+    return entry_point(code), None if kernel.checks else into

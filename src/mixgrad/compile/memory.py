@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from mixgrad.compile.lengths import DependsOnLength, Length, is_fixed
 from mixgrad.compile.planning import Plan
+from mixgrad.compile.sizes import ALIGNMENT, POINTER, Sizes, typed
 from mixgrad.compile.spelling import INT8, INT32, INT64, constant, element_type, splat, stored_type, typed_like
 from mixgrad.compile.tensor import Affine, Axis, Buffer, Expression, base_of
 
-POINTER = INT8.as_pointer()
 LARGEST_ON_STACK = 8192  # bytes of a temporary array
-ALIGNMENT = 64
 _IN_TILE, _IN_VECTOR = object(), object()  # the index of a row within its tile, or among those computed together
 
 
@@ -35,19 +36,18 @@ class Outside:
         self.wanted: list[Callable[[], ir.Value]] = []
 
 
-class Memory:
+class Memory(Sizes):
     """The function that is being written, the loops that are open in it, and its buffers.
 
     Attributes
     ----------
     function : ir.Function
-        ``int kernel(void **inputs, void **outputs, void *scratch)``.
+        ``int kernel(void **inputs, void **outputs, void *scratch)``; if the number of rows is known only when it is
+        called, two more: ``long *rows, void *room``.
     scratch : int
         Bytes of memory that it needs besides its arguments.
     b : ir.IRBuilder
         Writes at the present place.
-    entry : ir.IRBuilder
-        Writes at the beginning of the function.
     rows : Axis or None
         Whose elements are the lanes of vectors, and `tile` how many of them are in a tile.
     at : dict
@@ -81,20 +81,23 @@ class Memory:
         "_partials",
         "failed",
         "nans",
+        "rows_at",
+        "_row_numbers",
     )
 
-    def __init__(self, module: ir.Module, name: str, width: int, plan: Plan) -> None:
+    def __init__(self, module: ir.Module, name: str, width: int, plan: Plan, any_rows: bool = False) -> None:
         self.module = module
         self.width = width
         self.plan = plan
         self.scratch = 0
         self._partials: dict[tuple[int, int, int], ir.Value] = {}
-        signature = ir.FunctionType(INT32, [POINTER.as_pointer(), POINTER.as_pointer(), POINTER])
+        parameters = [POINTER.as_pointer(), POINTER.as_pointer(), POINTER, *[POINTER, POINTER][: 2 * any_rows]]
+        signature = ir.FunctionType(INT32, parameters)
         self.function = ir.Function(module, signature, name)
         for argument in self.function.args:
             argument.add_attribute("noalias")
         self.scratch_base: ir.Value = self.function.args[2]
-        self.entry = ir.IRBuilder(self.function.append_basic_block("entry"))
+        super().__init__(ir.IRBuilder(self.function.append_basic_block("entry")), *self.function.args[3:])
         self.b = ir.IRBuilder(self.function.append_basic_block("start"))
         self.at: dict[Any, ir.Value] = {}
         self.lane: ir.Value | None = None
@@ -114,7 +117,8 @@ class Memory:
     def frame(self, **new: Any) -> Iterator[None]:
         """Write into another function meanwhile."""
         old = {name: getattr(self, name) for name in self._FRAME}
-        vars(self).update({"scratch": 0, "_pointers": {}, "_registers": {}, "_partials": {}, "nans": {}} | new)
+        fresh = {"scratch": 0, "_pointers": {}, "_registers": {}, "_partials": {}, "nans": {}, "_row_numbers": {}}
+        vars(self).update(fresh | new)
         try:
             yield
         finally:
@@ -132,9 +136,9 @@ class Memory:
         """Whether all that there is of a buffer at a time is a number, or one for each lane."""
         return not self._stored(buffer, buffer.shape)[0] and base_of(buffer).role == "temporary"
 
-    def stored_size(self, buffer: Buffer) -> int:
+    def stored_size(self, buffer: Buffer) -> int | ir.Value:
         """Return how many elements of a buffer lie in memory."""
-        return int(np.prod(self._stored(buffer, buffer.shape)[0], dtype=np.int64))
+        return self.size(self._stored(buffer, buffer.shape)[0])
 
     def _taken(self, buffer: Buffer, give: Callable[[], ir.Value], kind: ir.Type) -> ir.Value | None:
         """Return the address of what lies outside of the function that threads run; None if it does not."""
@@ -173,16 +177,16 @@ class Memory:
 
     def index_value(self, part: Any) -> ir.Value:
         """Return an index as an integer; for the axis of the lanes, that of the first one."""
-        if isinstance(part, int):
-            return constant(INT64, part)
+        if isinstance(part, (int, Length)):
+            return typed(self.length(part))
         if not isinstance(part, Affine):
             return self.evaluate(part)
         value = self.at[part.axis.root()]
-        if isinstance(value, ir.Constant):
+        if isinstance(value, ir.Constant) and isinstance(part.offset, int):
             return constant(INT64, part.offset + part.step * value.constant)
         if part.step != 1:
             value = self.b.mul(value, constant(INT64, part.step))
-        return self.b.add(value, constant(INT64, part.offset)) if part.offset else value
+        return self.b.add(value, typed(self.length(part.offset))) if part.offset else value
 
     def follows_lanes(self, part: Any) -> bool:
         """Whether an index goes from row to row of those that are computed together."""
@@ -225,7 +229,7 @@ class Memory:
         base = base_of(buffer)
         if not lengths and base.role == "temporary":
             return None, [], None
-        strides = np.cumprod([1, *lengths[:0:-1]])[::-1].tolist() if lengths else []
+        strides = [self.size(lengths[i + 1 :]) for i in range(len(lengths))]
         flat: ir.Value | None = None
         offset = step = 0
         varying = []
@@ -239,8 +243,11 @@ class Memory:
                 if isinstance(value.type, ir.VectorType):
                     varying.append((value, stride))
                     continue
-                step += own * stride if self.follows_lanes(part) else 0
-            if isinstance(value, ir.Constant):
+                if self.follows_lanes(part):
+                    if not isinstance(stride, int):
+                        raise DependsOnLength("the distance of rows in an array follows from their number")
+                    step += own * stride
+            if isinstance(value, ir.Constant) and isinstance(stride, int):
                 offset += value.constant * stride
             else:
                 term = self._times(value, stride)
@@ -292,7 +299,11 @@ class Memory:
             data.initializer = ir.Constant(array, [constant(kind, number) for number in buffer.value.ravel()])
             return entry.bitcast(data, kind.as_pointer())
         lengths, _ = self._stored(buffer, buffer.shape)
-        size = int(np.prod(lengths, dtype=np.int64))
+        if not is_fixed(lengths):
+            if self.outside is not None:
+                raise DependsOnLength("a range of rows needs an array whose size follows from their number")
+            return entry.bitcast(self.in_room(lengths, buffer.dtype.itemsize), kind.as_pointer())
+        size = math.prod(lengths)
         if size * buffer.dtype.itemsize <= LARGEST_ON_STACK:
             array = entry.alloca(ir.ArrayType(kind, max(size, 1)))
             array.align = ALIGNMENT
@@ -350,10 +361,11 @@ class Memory:
             self.known[key] = make(), operands  # operands stay, so that their identities do
         return self.known[key][0]
 
-    def _times(self, place: ir.Value, stride: int) -> ir.Value:
-        if stride == 1:
+    def _times(self, place: ir.Value, stride: int | ir.Value) -> ir.Value:
+        if isinstance(stride, int) and stride == 1:
             return place
-        return self._once(("times", id(place), stride), lambda: self.b.mul(place, constant(INT64, stride)), place)
+        key = "times", id(place), stride if isinstance(stride, int) else id(stride)
+        return self._once(key, lambda: self.b.mul(place, typed(stride)), place)
 
     def _plus(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self._once(("plus", id(a), id(b)), lambda: self.b.add(a, b), a, b)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from mixgrad.compile.lengths import Length
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, any_lane, constant, element_type, extreme, intrinsic
 from mixgrad.compile.tensor import Affine, Statement
 from mixgrad.compile.values import Values
@@ -52,6 +53,8 @@ class Sums(Values):
     def modes(self) -> list[int]:
         """Return how many rows at a time are computed: vectors, and single ones if vectors leave some over."""
         assert self.rows is not None
+        if isinstance(self.rows.length, Length):
+            return [self.width, 1]
         return [self.width] * (self.rows.length >= self.width) + [1] * (self.rows.length % self.width > 0)
 
     def _neutral(self, statement: Statement) -> Any:
@@ -70,7 +73,7 @@ class Sums(Values):
                 return
             axis = part.axis.root()
             lanes = axis is self.rows and (axis, "tile") in self.at
-            with self.range(0, self.count if lanes else axis.length, 1) as i:
+            with self.range(0, self.count if lanes else self.length(axis.length), 1) as i:
                 self.at[axis] = self.b.add(self.at[axis, "tile"], i) if lanes else i
                 self.lane = i if lanes else self.lane
                 fill(dimension + 1, [*places, part])

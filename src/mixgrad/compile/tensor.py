@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from mixgrad.compile.lengths import usual
+
 _numbers = itertools.count()
 
 
@@ -21,13 +23,13 @@ class Axis:
 
     Attributes
     ----------
-    length : int
+    length : int or Length
     owner : object
         The statement or the input that it belongs to: two axes of one owner are never the same loop.
     """
 
     def __init__(self, length: int, owner: Any) -> None:
-        self.length = length
+        self.length: Any = length
         self.number = next(_numbers)
         self._parent: Axis | None = None
         self._members: dict[int, Axis] = {id(owner): self}
@@ -88,7 +90,7 @@ class Buffer:
 
     Attributes
     ----------
-    shape : tuple of int
+    shape : tuple of int or Length
     dtype : np.dtype
     role : str
         'input', 'constant', 'output', 'temporary'; 'alias' for another buffer in another shape; 'growing' for what a
@@ -106,7 +108,7 @@ class Buffer:
         Whether it holds lower triangular matrices, with a diagonal that is not zero.
     """
 
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]
     dtype: np.dtype
     role: str = "temporary"
     number: int = 0
@@ -233,8 +235,8 @@ class Statement:
         return self.axes + self.reduced
 
     def volume(self) -> int:
-        """Return how many times the expression is computed."""
-        points = int(np.prod([axis.length for axis in self.loops()], dtype=np.int64))
+        """Return how many times the expression is computed, usually."""
+        points = int(np.prod([usual(axis.length) for axis in self.loops()], dtype=np.int64))
         if self.triangle is None:
             return points
         length = self.triangle.low.length

@@ -16,7 +16,9 @@ from llvmlite import ir
 
 from mixgrad.compile.axes import place_of_axis
 from mixgrad.compile.fusion import Loop, paths
-from mixgrad.compile.memory import ALIGNMENT, POINTER, Outside
+from mixgrad.compile.lengths import Length, is_fixed, usual
+from mixgrad.compile.memory import Outside
+from mixgrad.compile.sizes import ALIGNMENT, POINTER, typed
 from mixgrad.compile.spelling import INT32, INT64, constant, element_type, stored_type
 from mixgrad.compile.sums import Sums
 from mixgrad.compile.tensor import Statement
@@ -25,7 +27,7 @@ from mixgrad.compile.vecmath.arithmetic import declared
 RANGES = 16  # of tiles, at most
 WORTH_SHARING = 200_000  # elements computed by a loop that threads share
 MOST_THREADS = 64
-_RECORD = 5  # slots, partial sums, scratch memory, number of threads, number of this one
+_RECORD = 6  # slots, partial sums, scratch memory, numbers of ranges, of threads, and of this one
 
 
 def first_number() -> int:
@@ -69,6 +71,9 @@ class Threads(Sums):
         shared = [s for s in inside if (s.adds or s.ordered) and place_of_axis(s.index, loop.key[0]) is None]
         if shared or self.outside is not None:  # several rows may write to one element
             return False
+        if isinstance(loop.key[0].length, Length):  # the other axes are of fixed lengths; the code itself decides
+            others = [axis.length for s in inside for axis in s.loops() if axis.root() is not loop.key[0]]
+            return os.name == "posix" and is_fixed(others)
         return os.name == "posix" and sum(statement.volume() for statement in inside) >= WORTH_SHARING
 
     def share(self, loop: Loop) -> None:
@@ -76,8 +81,7 @@ class Threads(Sums):
         axis = loop.key[0]
         sums = [s for s, _ in paths(loop.body) if s.reduction and any(own.root() is axis for own in s.reduced)]
         offsets, size = self._layout(sums)
-        tiles = -(-axis.length // self.tile)
-        ranges = min(RANGES, tiles)
+        ranges, _ = self._ranges(loop)
         outside = Outside()
         with self._function(outside) as (rows, number):
             for statement, offset in zip(sums, offsets):
@@ -85,10 +89,10 @@ class Threads(Sums):
             for statement in sums:
                 self.fill(statement)
             following = self.b.add(number, constant(INT64, 1))
-            self.emit_tiles(loop, *(self._start(k, tiles, ranges, axis.length) for k in (number, following)))
+            self.emit_tiles(loop, *(self._start(k, loop) for k in (number, following)))
             scratch = self.scratch
-        work = self._work(rows, size, ranges)
-        threads = self._call(work, outside, ranges * size, scratch, ranges)
+        work = self._work(rows, size)
+        threads = self._call(work, outside, size, scratch, ranges)
         for statement, offset in zip(sums, offsets):
             self._add_up(statement, threads[0], offset, size, ranges)
         for memory in threads:
@@ -102,11 +106,27 @@ class Threads(Sums):
             size += -(-self.stored_size(statement.out) * statement.out.dtype.itemsize // ALIGNMENT) * ALIGNMENT
         return offsets, max(size, ALIGNMENT)
 
-    def _start(self, number: ir.Value, tiles: int, ranges: int, length: int) -> ir.Value:
+    def _ranges(self, loop: Loop) -> tuple[int | ir.Value, int | ir.Value]:
+        """Return the number of ranges and of tiles; few rows are one range."""
+        length = loop.key[0].length
+        if isinstance(length, int):
+            tiles = -(-length // self.tile)
+            return min(RANGES, tiles), tiles
+        work = sum(statement.volume() for statement, _ in paths(loop.body))
+        worth = WORTH_SHARING * usual(length) // max(work, 1)
+        b, rows = self.entry, typed(self.length(length))
+        all_tiles = b.udiv(b.add(rows, constant(INT64, self.tile - 1)), constant(INT64, self.tile))
+        few = b.icmp_signed("<", all_tiles, constant(INT64, RANGES))
+        ranges = b.select(few, all_tiles, constant(INT64, RANGES))
+        many = b.icmp_signed(">=", rows, constant(INT64, worth))
+        return b.select(many, ranges, constant(INT64, 1)), all_tiles
+
+    def _start(self, number: ir.Value, loop: Loop) -> ir.Value:
         """Return the row with which a range begins."""
-        tile = self.b.udiv(self.b.mul(number, constant(INT64, tiles)), constant(INT64, ranges))
+        ranges, tiles = self._ranges(loop)
+        tile = self.b.udiv(self.b.mul(number, typed(tiles)), typed(ranges))
         row = self.b.mul(tile, constant(INT64, self.tile))
-        end = constant(INT64, length)
+        end = typed(self.length(loop.key[0].length))
         return self.b.select(self.b.icmp_signed("<", row, end), row, end)
 
     @contextlib.contextmanager
@@ -122,49 +142,55 @@ class Threads(Sums):
         rows.attributes.add("noinline")
         entry, start = (ir.IRBuilder(rows.append_basic_block(block)) for block in ("entry", "start"))
         outside.slots = entry.bitcast(rows.args[0], POINTER.as_pointer())
-        beginning, failed = start.block, self.failed
+        beginning, failed, rows_at = start.block, self.failed, self.rows_at
         outside.wanted.append(lambda: failed)
         own = entry.bitcast(entry.load(outside.slots), failed.type)
         new = {"function": rows, "entry": entry, "b": start, "outside": outside, "failed": own}
+        if rows_at is not None:
+            outside.wanted.append(lambda: rows_at)
+            new["rows_at"] = entry.load(entry.gep(outside.slots, [constant(INT64, 1)]))
         with self.frame(scratch_base=rows.args[2], **new):
             yield rows, rows.args[3]
             self.report_nan()
             self.b.ret_void()
             entry.branch(beginning)
 
-    def _work(self, rows: ir.Function, size: int, ranges: int) -> ir.Function:
+    def _work(self, rows: ir.Function, size: int) -> ir.Function:
         """Return the function that a thread runs, ``void *work(void **record)``: every so many ranges are its own."""
         work = ir.Function(self.module, ir.FunctionType(POINTER, [POINTER]), self.module.get_unique_name("work"))
         work.linkage = "internal"
         b = ir.IRBuilder(work.append_basic_block("entry"))
         fields = b.bitcast(work.args[0], POINTER.as_pointer())
         slots, partials, scratch, *numbers = [b.load(b.gep(fields, [constant(INT64, i)])) for i in range(_RECORD)]
-        threads, number = (b.ptrtoint(field, INT64) for field in numbers)
-        with self.frame(function=work, b=b), self.range(number, constant(INT64, ranges), threads) as k:
+        ranges, threads, number = (b.ptrtoint(field, INT64) for field in numbers)
+        with self.frame(function=work, b=b), self.range(number, ranges, threads) as k:
             b.call(rows, [slots, b.gep(partials, [b.mul(k, constant(INT64, size))]), scratch, k])
         b.ret(ir.Constant(POINTER, None))
         return work
 
-    def _call(self, work: ir.Function, outside: Outside, partials: int, scratch: int, ranges: int) -> list[ir.Value]:
+    def _call(
+        self, work: ir.Function, outside: Outside, size: int, scratch: int, ranges: int | ir.Value
+    ) -> list[ir.Value]:
         """Let threads run the function; return the memory of the partial sums, and other memory that was taken."""
-        b = self.b
+        b, parts = self.b, typed(ranges)
         slots = self.entry.alloca(ir.ArrayType(POINTER, max(len(outside.wanted), 1)))
         for i, take in enumerate(outside.wanted):
             b.store(b.bitcast(take(), POINTER), b.gep(slots, [constant(INT32, 0), constant(INT32, i)]))
         known = self.module.globals.get("mg.threads") or ir.GlobalVariable(self.module, INT64, "mg.threads")
         count = b.load(known)
-        for bound, sign in ((min(ranges, MOST_THREADS), "<"), (1, ">")):
-            limit = constant(INT64, bound)
+        for limit, sign in ((parts, "<"), (constant(INT64, 1), ">")):  # no more threads than RANGES
             count = b.select(b.icmp_signed(sign, count, limit), count, limit)
         each = -(-scratch // ALIGNMENT) * ALIGNMENT
-        memory = [self._memory(constant(INT64, partials)), self._memory(b.mul(count, constant(INT64, max(each, 1))))]
+        partials = b.mul(parts, constant(INT64, size))
+        memory = [self._memory(partials), self._memory(b.mul(count, constant(INT64, max(each, 1))))]
         fields = [b.bitcast(slots, POINTER), *[self._aligned(block) for block in memory]]
         records = self.entry.alloca(ir.ArrayType(ir.ArrayType(POINTER, _RECORD), MOST_THREADS))
         handles = self.entry.alloca(ir.ArrayType(INT64, MOST_THREADS))
         zero = constant(INT32, 0)
         with self.range(constant(INT64, 0), count, 1) as t:
             own = b.gep(fields[2], [b.mul(t, constant(INT64, each))])
-            for i, field in enumerate([*fields[:2], own, b.inttoptr(count, POINTER), b.inttoptr(t, POINTER)]):
+            numbers = [b.inttoptr(number, POINTER) for number in (parts, count, t)]
+            for i, field in enumerate([*fields[:2], own, *numbers]):
                 b.store(field, b.gep(records, [zero, t, constant(INT32, i)]))
         place = lambda t: b.bitcast(b.gep(records, [zero, t]), POINTER)
         self._start_threads(work, handles, place, count)
@@ -206,7 +232,7 @@ class Threads(Sums):
         free = declared(self.module, "PyMem_RawFree", ir.FunctionType(ir.VoidType(), [POINTER]))
         self.b.call(free, [memory])
 
-    def _add_up(self, statement: Statement, memory: ir.Value, offset: int, size: int, ranges: int) -> None:
+    def _add_up(self, statement: Statement, memory: ir.Value, offset: int, size: int, ranges: int | ir.Value) -> None:
         """Add the partial sums of all ranges, in their order, to the sum."""
         b, buffer = self.b, statement.out
         in_register = self.is_register(buffer)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from mixgrad.compile.lengths import Length, Scaled
 from mixgrad.compile.memory import Memory
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, any_lane, cast, constant, element_type, splat, typed_like
 from mixgrad.compile.tensor import Affine, Apply, Expression, Load, Number, Position
@@ -47,7 +48,8 @@ class Values(Memory):
         if isinstance(expression, Load):
             return self.load(expression.buffer, expression.index)
         if isinstance(expression, Number):
-            return constant(element_type(expression.dtype), expression.value)
+            kind, value = element_type(expression.dtype), expression.value
+            return self.scaled(value, kind) if isinstance(value, (Length, Scaled)) else constant(kind, value)
         if isinstance(expression, Position):
             return self.position(expression.index)
         args = [self.evaluate(arg) for arg in expression.args]
