@@ -19,7 +19,8 @@ _HOMES = {
     "mixgrad.custom": ("custom_jvp", "custom_vjp"),
     "mixgrad.recomputation": ("checkpoint",),
     "mixgrad.row_sums": ("sum_rows",),
-    "mixgrad.compiled": ("jit", "cfunc", "set_threads", "threads"),
+    "mixgrad.compiled": ("jit",),
+    "mixgrad.native": ("cfunc", "set_threads", "threads"),
     "mixgrad.control_flow": ("cond", "while_loop", "scan", "fori_loop"),
     "mixgrad.linter": ("explain",),
     "mixgrad.staging": ("trace",),
@@ -51,10 +52,10 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad._errors import ShapeError as ShapeError
     from mixgrad._errors import StagingError as StagingError
     from mixgrad._errors import UnsupportedError as UnsupportedError
-    from mixgrad.compiled import cfunc as cfunc
+    from mixgrad.native import cfunc as cfunc
     from mixgrad.compiled import jit as jit
-    from mixgrad.compiled import set_threads as set_threads
-    from mixgrad.compiled import threads as threads
+    from mixgrad.native import set_threads as set_threads
+    from mixgrad.native import threads as threads
     from mixgrad.control_flow import cond as cond
     from mixgrad.control_flow import fori_loop as fori_loop
     from mixgrad.control_flow import scan as scan

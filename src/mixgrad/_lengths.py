@@ -233,8 +233,8 @@ class Family:
             return False
         return True
 
-    def compiled(self) -> AnyLength:
-        """Return the program as machine code."""
+    def compiled(self, fast: bool) -> AnyLength:
+        """Return the program as machine code; `fast` code may sum in any order."""
         programs = [simplify(program, "all") for program in self._programs]
         self._programs = []
-        return AnyLength(programs, self._samples, self.recorder.program)
+        return AnyLength(programs, self._samples, self.recorder.program, fast=fast)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import itertools
+import os
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,16 +30,12 @@ from mixgrad._lengths import (
 from mixgrad._runs import run
 from mixgrad._tree import Structure, flatten, flatten_like
 from mixgrad.compile.axes import SHORTEST_ROWS
-from mixgrad.compile.c_function import c_function
 from mixgrad.compile.executable import Executable
 from mixgrad.compile.lengths import LEAST, DependsOnLength
 from mixgrad.compile.outputs import check_outputs
-from mixgrad.compile.threads import MOST_THREADS, get_threads
-from mixgrad.compile.threads import set_threads as _set_threads
 from mixgrad.core.bind import Traced
 from mixgrad.core.program import Program
 from mixgrad.program.simplify import simplify
-from mixgrad.staging import record
 
 MANY = 16
 """Number of variants of a function from which on each new one is reported."""
@@ -46,6 +43,9 @@ FEW = 4
 """Number of variants up to which axes that are too short for the lanes of vectors are compiled for each length."""
 MOST_VARIANTS = 64
 """Number of variants of a function that are kept: those that have been of use last."""
+_compiling = [threading.RLock()]
+if hasattr(os, "register_at_fork"):  # a child must not wait for a thread of its parent
+    os.register_at_fork(after_in_child=lambda: _compiling.__setitem__(0, threading.RLock()))
 _WIDE = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 
 
@@ -64,14 +64,14 @@ class Variant:
 
     used = 0
 
-    def __init__(self, recorder: Recorder, args: tuple, kwargs: dict, family: Family | None = None) -> None:
+    def __init__(self, recorder: Recorder, args: tuple, kwargs: dict, fast: bool, family: Family | None = None) -> None:
         self._places = recorder.places
         self._family = family
         if family is None:
             recorded, self._result = recorder.record()
-            self.executable, self._least = Executable(simplify(recorded, "all")), 0
+            self.executable, self._least = Executable(simplify(recorded, "all"), fast=fast), 0
         else:
-            self._result, self.executable = family.result, family.compiled()
+            self._result, self.executable = family.result, family.compiled(fast)
             self._least = self.executable.least
         leaves, _ = flatten((args, kwargs))
         plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(varies, args))
@@ -124,9 +124,10 @@ class Jitted:
         What has been compiled, by shapes and dtypes of the arguments.
     """
 
-    def __init__(self, fun: Callable, dynamic: Any = None) -> None:
+    def __init__(self, fun: Callable, dynamic: Any = None, fast: bool = False) -> None:
         functools.update_wrapper(self, fun)
         self._fun = fun
+        self._fast = fast
         self._dynamic = None if dynamic is None else chosen_names(dynamic)
         self._entry: Callable = _refuse
         self._into: tuple[Callable, int] = _refuse, 0  # and of how many arrays a tuple of results consists
@@ -174,7 +175,10 @@ class Jitted:
 
     def _variant(self, args: tuple, kwargs: dict, leaves: list, structure: Structure) -> Variant:
         key = (structure, *[_kind(leaf) for leaf in leaves])
-        found = self._known(key) or self._new(key, args, kwargs)
+        found = self._known(key)
+        if found is None:
+            with _compiling[0]:  # of threads that call it first, one compiles
+                found = self._known(key) or self._new(key, args, kwargs)
         found.used = next(self._clock)
         return found
 
@@ -194,7 +198,7 @@ class Jitted:
         if made is None:
             if self._count >= MANY:
                 self._warn(key)
-            made = key, Variant(Recorder(self._fun, args, kwargs), args, kwargs)
+            made = key, Variant(Recorder(self._fun, args, kwargs), args, kwargs, self._fast)
         key, variant = made
         self._count += 1
         self.variants[key] = variant
@@ -216,7 +220,7 @@ class Jitted:
             return None
         try:
             family = Family(Recorder(self._fun, args, kwargs, axes), length, before)
-            made = any_length, Variant(family.recorder, args, kwargs, family)
+            made = any_length, Variant(family.recorder, args, kwargs, self._fast, family)
         except DependsOnLength as error:
             if self._dynamic is not None:
                 raise self._unsupported(error) from error
@@ -273,7 +277,7 @@ class Jitted:
             for name, value in list(vars(sys.modules.get(self.__module__, object)).items()):
                 if value is self:
                     return name
-        return jit, (self._fun, self._dynamic)
+        return jit, (self._fun, self._dynamic, self._fast)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self._fun, '__qualname__', self._fun)}, {len(self.variants)} variants>"
@@ -319,7 +323,7 @@ def _kind(leaf: Any) -> Hashable:
     return type(leaf), leaf
 
 
-def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -> Jitted:
+def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None, fast: bool = False) -> Jitted:
     """Return `fun`, which may be any derivative, compiled to machine code for this processor when it is first called.
 
     Parameters
@@ -334,6 +338,9 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
         be one kernel for any length from 2 on. By default that is found out when a call differs from an earlier one in
         one length only, but for the first few below 32. Where what `fun` computes does not simply follow from the
         length, each one is compiled, as with ``dynamic=()``.
+    fast : bool
+        Whether sums and products may be computed in any order, and the sign of zero may be lost. Results then differ
+        by roundings from those without, but not from call to call.
 
     Returns
     -------
@@ -366,65 +373,4 @@ def jit(fun: Callable, dynamic: int | str | Sequence[int | str] | None = None) -
     >>> f(np.array([1.0, 1.0, 2.0]), out=slope) is slope
     True
     """
-    return _WithOwnOut(fun, dynamic) if _takes_out(fun) else Jitted(fun, dynamic)
-
-
-def cfunc(fun: Callable, arguments: int = 1) -> Any:
-    """Return `fun` as a function of C in a ``scipy.LowLevelCallable``, which SciPy calls without Python in between.
-
-    Parameters
-    ----------
-    fun : callable
-        Takes `arguments` floats and returns floats: a function, or a derivative such as ``mg.grad(f)``.
-    arguments : int
-        One gives ``double f(double)``; several give ``double f(int n, double *x)``, as `scipy.integrate.quad` and
-        `nquad` call functions with parameters. Functions with more results than one number, such as gradients and
-        Jacobians, become ``void f(double *x, double *results)``.
-
-    Returns
-    -------
-    scipy.LowLevelCallable
-        For `scipy.integrate.quad` and others. Where the function would raise, for an index out of bounds, it gives nan.
-
-    Raises
-    ------
-    UnsupportedError
-        If `fun` takes or returns something else, or needs NumPy.
-
-    Examples
-    --------
-    >>> import numpy as np, scipy.integrate, mixgrad as mg
-    >>> f = mg.cfunc(lambda x: np.exp(-x * x))
-    >>> round(scipy.integrate.quad(f, -np.inf, np.inf)[0] ** 2, 10)
-    3.1415926536
-    """
-    from scipy import LowLevelCallable
-
-    recorded, _ = record(lambda *numbers: run(fun, numbers, {}), [np.float64(0.5)] * arguments, [""] * arguments, fun)
-    return LowLevelCallable(c_function(simplify(recorded, "all")))
-
-
-def set_threads(count: int) -> None:
-    """Set how many threads compiled code uses for long loops over rows: at first as many as there are processors.
-
-    Results do not depend on it, not even in the last bit.
-
-    Parameters
-    ----------
-    count : int
-        1 to 64.
-    """
-    if type(count) is bool or not isinstance(count, (int, np.integer)) or not 1 <= count <= MOST_THREADS:
-        raise MixgradError(f"the number of threads must be an integer from 1 to {MOST_THREADS}, got {count!r}")
-    _set_threads(int(count))
-
-
-@contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let compiled code use so many threads in a block: ``with mg.threads(1): ...``. It holds for the whole process."""
-    before = get_threads()
-    set_threads(count)
-    try:
-        yield
-    finally:
-        _set_threads(before)
+    return (_WithOwnOut if _takes_out(fun) else Jitted)(fun, dynamic, fast)

@@ -1,7 +1,10 @@
 """`mg.jit`: functions with the same results, whatever they are given, whoever calls them."""
 
+import concurrent.futures
 import gc
+import pickle
 import threading
+import time
 import warnings
 from collections import namedtuple
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 
 import mixgrad as mg
-from mixgrad.compiled import MANY, RecompilationWarning
+from mixgrad.compiled import MANY, RecompilationWarning, Variant
 
 Pair = namedtuple("Pair", "first second")
 
@@ -549,3 +552,30 @@ def test_results_survive_the_function():
     for k, (a, b) in enumerate(kept):
         same(a, np.sin(X + k))
         np.testing.assert_allclose(b, np.sum(X + k))
+
+
+def test_fast_code_may_sum_in_another_order(random):
+    """Results agree up to roundings; they are the same in every call, and functions stay as accurate."""
+    x = random.normal(size=1001)
+    total = lambda x: np.sum(np.exp(x) * (x + 1.0) - x)
+    for function in (total, mg.grad(total)):
+        fast = mg.jit(function, fast=True)
+        np.testing.assert_allclose(fast(x), function(x), rtol=1e-12)
+        np.testing.assert_array_equal(fast(x), fast(x))
+        np.testing.assert_allclose(fast(x[:500]), function(x[:500]), rtol=1e-12)  # for any length
+    np.testing.assert_array_max_ulp(mg.jit(lambda x: np.exp(x), fast=True)(x), np.exp(x), 2)
+    assert pickle.loads(pickle.dumps(mg.jit(np.sin, fast=True)))._fast
+
+
+def test_of_threads_that_call_first_one_compiles(monkeypatch):
+    made = []
+    inner = Variant.__init__
+    monkeypatch.setattr(
+        Variant, "__init__", lambda self, *args: (made.append(1), time.sleep(0.05), inner(self, *args))[2]
+    )
+    function = mg.jit(lambda x: np.sin(x) * 2.0)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(function, [np.ones(3)] * 8))
+    assert len(made) == 1
+    for result in results:
+        np.testing.assert_allclose(result, 2.0 * np.sin(1.0))

@@ -38,6 +38,7 @@ class AnyLength(Executable):
         lengths: tuple[int, int],
         record: Callable[[int], Program],
         strict: bool = False,
+        fast: bool = False,
     ) -> None:
         """Compile a program.
 
@@ -51,6 +52,8 @@ class AnyLength(Executable):
             Gives the program for a number of rows.
         strict : bool
             Whether all products are strong zeros' ones: see `zeros`.
+        fast : bool
+            Whether sums may be made in any order.
 
         Raises
         ------
@@ -59,7 +62,7 @@ class AnyLength(Executable):
         """
         self._programs, self._lengths, self._record = programs, lengths, record
         self.least = LEAST
-        super().__init__(programs[0], strict)
+        super().__init__(programs[0], strict, fast)
 
     def _compile(self, plain: AbstractSet[int] | None) -> None:
         products = (plain, plain_products(self._programs[1]) if plain else plain)
@@ -73,7 +76,7 @@ class AnyLength(Executable):
         )
         self._inputs, self.outputs = inputs, outputs
         numbers = {number: (length.times, length.plus) for length, number in following.items() if number < -1}
-        self.entry, into = compiled(trees[0], inputs, outputs, bool(plain), self.least, numbers)
+        self.entry, into = compiled(trees[0], inputs, outputs, bool(plain), self.fast, self.least, numbers)
         into = None if numbers else into  # lengths of given arrays would have to be compared with what they follow from
         self.parts = [NativePart(list(self.program.inputs), [], self.entry, trees[0], into)]
 
@@ -92,7 +95,7 @@ class AnyLength(Executable):
         return self._record(lengths[0])
 
     def _stricter(self) -> Executable:
-        return AnyLength(self._programs, self._lengths, self._record, strict=True)
+        return AnyLength(self._programs, self._lengths, self._record, strict=True, fast=self.fast)
 
 
 def _loops(program: Program, plain: AbstractSet[int] | None) -> Fusion:
@@ -101,4 +104,4 @@ def _loops(program: Program, plain: AbstractSet[int] | None) -> Fusion:
         lowering.program(program)
     except NoNativeForm as error:
         raise DependsOnLength(f"NumPy computes part of it: {error}") from None
-    return fused(settle_updates(lowering.statements, []), WIDTH)
+    return fused(settle_updates(lowering.statements, []), WIDTH, triangles=plain is not None)

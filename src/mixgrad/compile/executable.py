@@ -17,7 +17,7 @@ from mixgrad.compile.describing import Description
 from mixgrad.compile.emission import WIDTH, Kernel
 from mixgrad.compile.fusion import Fusion, everything, fused
 from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm, kind_of
-from mixgrad.compile.machine import Code, compile_module
+from mixgrad.compile.machine import Code, compile_module, reassociate
 from mixgrad.compile.outputs import write, writing_entry
 from mixgrad.compile.tensor import settle_updates
 from mixgrad.compile.threads import register_symbols
@@ -69,10 +69,13 @@ class Executable:
     entry : callable or None
         If one kernel is the whole program: takes its inputs; returns its only output, a tuple of several, or
         NotImplemented if an argument is not an array or a number of exactly the right type.
+    fast : bool
+        Whether sums may be made in any order.
     """
 
-    def __init__(self, program: Program, strict: bool = False) -> None:
+    def __init__(self, program: Program, strict: bool = False, fast: bool = False) -> None:
         self.program = program
+        self.fast = fast
         self.entry: Callable[..., Any] | None = None
         self.parts: list[NativePart | NumPyPart] = []
         self._inputs: Sequence[Var | Argument] = program.inputs
@@ -83,12 +86,12 @@ class Executable:
         self._optimistic = bool(plain) or any(isinstance(part, NativePart) and _skips(part) for part in self.parts)
 
     def _compile(self, plain: AbstractSet[int] | None) -> None:
-        whole = _whole_kernel(self.program, plain)
+        whole = _whole_kernel(self.program, plain, self.fast)
         if whole is not None:
             self.entry = whole.call
             self.parts = [whole]
         else:
-            self.parts = _parts(self.program, plain)
+            self.parts = _parts(self.program, plain, self.fast)
 
     def __call__(self, *args: Any) -> tuple:
         """Return the outputs, for arguments of the right shapes."""
@@ -147,7 +150,7 @@ class Executable:
         return self.program
 
     def _stricter(self) -> Executable:
-        return Executable(self.program, strict=True)
+        return Executable(self.program, strict=True, fast=self.fast)
 
 
 def _call(entry: Callable, args: Sequence[Any], inputs: Sequence[Var | Argument], count: int) -> Sequence[Any] | None:
@@ -167,7 +170,7 @@ def _skips(part: NativePart) -> bool:
     return any(s.triangle is not None and s.triangle.summed is not None for s, _ in everything(part.fusion))
 
 
-def _whole_kernel(program: Program, plain: AbstractSet[int] | None) -> NativePart | None:
+def _whole_kernel(program: Program, plain: AbstractSet[int] | None, fast: bool) -> NativePart | None:
     lowering = Lowering(plain)
     try:
         lowering.program(program)
@@ -175,10 +178,10 @@ def _whole_kernel(program: Program, plain: AbstractSet[int] | None) -> NativePar
         return None
     arguments = lambda atoms: [Argument(tuple(np.shape(atom)), kind_of(atom)) for atom in atoms]
     inputs, outputs = arguments(program.inputs), arguments(program.outputs)
-    return NativePart(list(program.inputs), [], *native(lowering, inputs, outputs))
+    return NativePart(list(program.inputs), [], *native(lowering, inputs, outputs, fast))
 
 
-def _parts(program: Program, plain: AbstractSet[int] | None) -> list[NativePart | NumPyPart]:
+def _parts(program: Program, plain: AbstractSet[int] | None, fast: bool) -> list[NativePart | NumPyPart]:
     """Cut a program into kernels and equations for NumPy."""
     runs: list[tuple[_Collector, str]] = []
     current = _Collector(plain)
@@ -198,7 +201,7 @@ def _parts(program: Program, plain: AbstractSet[int] | None) -> list[NativePart 
             continue
         outputs = [var for var in run.defined if id(var) in needed]
         if outputs:
-            parts.append(run.part(outputs))
+            parts.append(run.part(outputs, fast))
             needed |= {id(var) for var in run.inputs}
     return parts[::-1]
 
@@ -226,20 +229,20 @@ class _Collector(Lowering):
         super().equation(equation)
         self.defined += equation.outs
 
-    def part(self, outputs: list[Var]) -> NativePart:
+    def part(self, outputs: list[Var], fast: bool) -> NativePart:
         """Return the kernel."""
         for number, var in enumerate(outputs):
             self.output(var, var.shape, var.dtype, number)
         kinds = [[Argument(var.shape, var.dtype) for var in group] for group in (self.inputs, outputs)]
-        return NativePart(self.inputs, outputs, *native(self, *kinds))
+        return NativePart(self.inputs, outputs, *native(self, *kinds, fast))
 
 
 def native(
-    lowering: Lowering, inputs: list[Argument], outputs: list[Argument]
+    lowering: Lowering, inputs: list[Argument], outputs: list[Argument], fast: bool
 ) -> tuple[Callable, Fusion, Callable[[], Callable] | None]:
     """Return the function that runs some statements, their loops, and what makes the function that makes no arrays."""
     fusion = fused(settle_updates(lowering.statements, []), WIDTH, triangles=lowering.plain is not None)
-    call, into = compiled(fusion, inputs, outputs, bool(lowering.plain))
+    call, into = compiled(fusion, inputs, outputs, bool(lowering.plain), fast)
     return call, fusion, into
 
 
@@ -248,6 +251,7 @@ def compiled(
     inputs: list[Argument],
     outputs: list[Argument],
     refuse_nan: bool,
+    fast: bool,
     least: int | None = None,
     following: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> tuple[Callable, Callable[[], Callable] | None]:
@@ -257,6 +261,8 @@ def compiled(
     """
     module = ir.Module("mixgrad")
     kernel = Kernel(module, fusion, "kernel", WIDTH, refuse_nan, least)
+    if fast:
+        reassociate(module)
     work = sum(statement.volume() for statement, _ in everything(fusion))
     release = work > RELEASED_AT
     add_entry(module, kernel.function, inputs, outputs, kernel.scratch, release, following=following)

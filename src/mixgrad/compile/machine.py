@@ -79,6 +79,15 @@ def optimised(text: str, target: llvm.TargetMachine) -> llvm.ModuleRef:
     return parsed
 
 
+def reassociate(module: ir.Module) -> None:
+    """Let LLVM sum in any order, except in the functions of the vector mathematics, whose order is their accuracy."""
+    for function in module.functions:
+        for block in () if function.name.startswith("mg.") else function.blocks:
+            for instruction in block.instructions:
+                if instruction.opname in ("fadd", "fsub", "fmul", "fdiv", "fneg"):
+                    instruction.flags = [*instruction.flags, "reassoc", "nsz", "arcp", "contract"]
+
+
 def compile_module(module: ir.Module, keep_assembly: bool = False) -> Code:
     """Return the machine code of a module, from disk if it is there."""
     _ready()

@@ -28,7 +28,9 @@ def key_of(atom: Any) -> tuple:
 
 def stored(array: np.ndarray) -> np.ndarray:
     """Return the array without the repetitions of `np.broadcast_to`: a large constant may be one number in memory."""
-    return array[tuple([slice(None, 1) if step == 0 else slice(None) for step in array.strides])]
+    return (
+        array[tuple([slice(None, 1) if step == 0 else slice(None) for step in array.strides])] if array.ndim else array
+    )
 
 
 def same_atom(a: Any, b: Any) -> bool:
