@@ -9,12 +9,8 @@ from typing import Any
 
 from timing import copy_rate, dgemm_rate
 
+from mixgrad.compile.describing import operations_of
 from mixgrad.compile.executable import NativePart
-from mixgrad.compile.fusion import Fusion, paths
-from mixgrad.compile.tensor import Apply, Expression, Region
-
-FREE = ("cast", "where", "index", "copysign", "negative", "positive", "absolute")
-"""What moves or marks numbers."""
 
 
 def operations(compiled: Any, *args: Any) -> int | None:
@@ -28,29 +24,8 @@ def operations(compiled: Any, *args: Any) -> int | None:
     """
     compiled(*args)
     (variant,) = compiled.variants.values()
-    counts = [_count(part.fusion) for part in variant.executable.parts if isinstance(part, NativePart)]
+    counts = [operations_of(part.fusion) for part in variant.executable.parts if isinstance(part, NativePart)]
     return None if None in counts else sum(count for count in counts if count is not None)
-
-
-def _count(fusion: Fusion) -> int | None:
-    total = 0
-    for statement, _ in paths(fusion.body):
-        if isinstance(statement, Region):
-            inside = [_count(part) for part in statement.fused]
-            if None in inside or (statement.truth is not None and statement.test is not None) or statement.steps:
-                return None
-            known = [count for count in inside if count is not None]
-            total += sum(known) * statement.counter.length if statement.counter is not None else max(known, default=0)
-        else:
-            each = _of(statement.expression) + bool(statement.reduction or statement.adds)
-            total += each * statement.volume()
-    return total
-
-
-def _of(expression: Expression) -> int:
-    if not isinstance(expression, Apply):
-        return 0
-    return (expression.name not in FREE) + sum(_of(arg) for arg in expression.args)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mixgrad.compile.blas import OF_BLAS, full_name
-from mixgrad.compile.fusion import Fusion, Loop, everything
+from mixgrad.compile.fusion import Fusion, Loop, everything, paths
 from mixgrad.compile.lengths import USUAL, Length, is_fixed
 from mixgrad.compile.planning import Plan
 from mixgrad.compile.tensor import (
@@ -26,6 +26,7 @@ from mixgrad.compile.tensor import (
 )
 
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "strong_product": "*"}
+_FREE = ("cast", "where", "index", "copysign", "negative", "positive", "absolute")  # what moves or marks numbers
 
 
 class Description:
@@ -48,7 +49,9 @@ class Description:
             if is_fixed([loop.key[0].length for _, path in everything(fusion) for loop in path])
             else (f" for {USUAL} rows")
         )
-        self.lines.append(f"{work} elements computed{rows}; temporary arrays held as a whole: {_bytes(whole)}")
+        operations = operations_of(fusion)
+        known = "" if operations is None else f"; {operations} operations on numbers{rows}"
+        self.lines.append(f"{work} elements computed{rows}; temporary arrays held as a whole: {_bytes(whole)}{known}")
 
     def _body(self, body: Sequence[Loop | Statement], depth: int, fusion: Fusion) -> Iterator[str]:
         margin = "    " * depth
@@ -133,3 +136,30 @@ def _heading(loop: Loop, fusion: Fusion) -> str:
     return {"lane": "for its rows, in vectors:", "row": "for its rows, one by one:"}.get(
         part, f"for {axis.length} places:"
     )
+
+
+def operations_of(fusion: Fusion) -> int | None:
+    """Return how many operations on numbers some loops take; None if that is not known beforehand.
+
+    Each function of an expression is one, and one more where elements are added up.
+    """
+    total = 0
+    for statement, _ in paths(fusion.body):
+        if isinstance(statement, Region):
+            inside = [operations_of(part) for part in statement.fused]
+            if None in inside or (statement.truth is not None and statement.test is not None) or statement.steps:
+                return None
+            known = [count for count in inside if count is not None]
+            total += sum(known) * statement.counter.length if statement.counter is not None else max(known, default=0)
+        elif isinstance(statement, Call):
+            total += statement.volume()
+        else:
+            each = _of(statement.expression) + bool(statement.reduction or statement.adds)
+            total += each * statement.volume()
+    return total
+
+
+def _of(expression: Expression) -> int:
+    if not isinstance(expression, Apply):
+        return 0
+    return (expression.name not in _FREE) + sum(_of(arg) for arg in expression.args)
