@@ -1,4 +1,4 @@
-"""ADBench's problems by mixgrad's compiler, beside JAX, PyTorch and autograd: ``python benchmarks/adbench.py``.
+"""ADBench's problems by mixgrad's compiler, beside its peers and code by hand: ``python benchmarks/adbench.py``.
 
 Every derivative is compared with mixgrad's eager one before anything is timed. Run it on an idle machine; it takes a
 quarter of an hour or more. With ``--quick`` it solves the smallest problems only, prints its table and leaves
@@ -31,6 +31,7 @@ import mixgrad as mg
 
 KINDS = ("gmm", "ba", "hand", "lstm")
 PEERS = {"JAX": "jax", "PyTorch": "torch", "autograd": "autograd"}
+BY_HAND = {"Numba, by hand": "numba"}  # no library for derivatives: how fast plain code can be
 CRITERION = 1e-6  # ADBench's, for |a - b| / max(1, |a| + |b|)
 QUICK, FULL = Effort(0.002, 3), Effort(0.02, 15)
 AIMS = {  # milliseconds, on two cores with 70 GFLOP/s each
@@ -49,7 +50,8 @@ INTRODUCTION = f"""\
 
 The problems of ADBench, Srajer, Kukelova and Fitzgibbon (2018): gradients of Gaussian
 mixtures (GMM) and of a language model (LSTM), Jacobians of bundle adjustment (BA, by blocks) and of hand tracking
-(Hand). mixgrad compiles plain NumPy code; JAX compiles; PyTorch, with its threads, and autograd do not. All compute in
+(Hand). mixgrad compiles plain NumPy code; JAX compiles; PyTorch, with its threads, and autograd do not.
+Beside them, and not among the peers, stands the mixture's gradient as derived by hand for Numba. All compute in
 double precision and agree with mixgrad's eager derivatives to {CRITERION:g}. Milliseconds: minima over rounds in which
 the contestants take turns; the medians are in `benchmarks/results/adbench.json`. First calls record, differentiate and
 compile; mixgrad keeps machine code on disk, so that another process only records and differentiates. GFLOP/s are the
@@ -71,7 +73,7 @@ class Contestant:
 def installed_peers() -> dict[str, ModuleType]:
     """Import the peers' versions of the objectives; say which are left out."""
     found = {}
-    for name, package in PEERS.items():
+    for name, package in (PEERS | BY_HAND).items():
         try:
             found[name] = importlib.import_module(f"adbench_{package}")
         except ImportError as error:
@@ -192,8 +194,8 @@ def reached(result: dict[str, Any], rate: float) -> str:
 def row(result: dict[str, Any], peers: list[str], rate: float) -> list[str]:
     derivative = milliseconds(result, "mixgrad", "derivative")
     objective = milliseconds(result, "mixgrad", "objective")
-    others = [milliseconds(result, name, "derivative") for name in peers]
-    best = min((time for time in others if time is not None), default=None)
+    others = {name: milliseconds(result, name, "derivative") for name in peers}
+    best = min((time for name, time in others.items() if time is not None and name not in BY_HAND), default=None)
     own = result["checks"]["mixgrad"]
     first = [own.get("first_derivative_s"), own.get("kept_derivative_s")]
     if "JAX" in peers:
@@ -202,7 +204,7 @@ def row(result: dict[str, Any], peers: list[str], rate: float) -> list[str]:
         result["name"],
         number(objective),
         "failed" if "error" in own else number(derivative),
-        *(number(time) for time in others),
+        *(number(time) for time in others.values()),
         number(ratio(best, derivative), 2),
         number(ratio(derivative, objective), 2),
         number(AIMS.get(result["name"])),
@@ -242,7 +244,9 @@ def main() -> None:
     options = parser.parse_args()
     facts = machine(["mixgrad", "numpy"])  # before the peers load their own threads
     peers = installed_peers()
-    facts["packages"] |= {PEERS[name]: metadata.version(PEERS[name]) for name in peers}
+    facts["packages"] |= {
+        package: metadata.version(package) for name, package in (PEERS | BY_HAND).items() if name in peers
+    }
     results: dict[str, Any] = {"quick": options.quick, "machine": facts, "peers": list(peers)}
     with Neighbours() as neighbours, tempfile.TemporaryDirectory() as folder:
         os.environ["MIXGRAD_CACHE"] = folder  # what earlier runs have compiled is not there
