@@ -99,3 +99,18 @@ def test_no_bit_depends_on_threads(random):
         with mg.threads(count):
             results.append(function(values, x).tobytes())
     assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("half", ["lower", "upper"])
+def test_any_number_of_rows(half, random):
+    function = lambda values, x: whitened(values, x, half)
+    compiled = mg.jit(function, dynamic="x")
+    for rows in (300, 2, 77, 1000):
+        values, x = arguments(rows, 12, random)
+        for found, expected in zip(compiled(values, x), function(values, x), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+    x[5, 3] = np.inf
+    with np.errstate(all="ignore"):
+        for found, expected in zip(compiled(values, x), function(values, x), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert len(compiled.variants) == 1

@@ -170,7 +170,7 @@ Expression = Any
 """A `Load`, an `Apply`, a `Number` or a `Position`."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Triangle:
     """The points of two axes at which one of them is not beyond the other: ``low <= high``.
 
