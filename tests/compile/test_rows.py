@@ -56,6 +56,9 @@ def close(a, b, tolerance):
     np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale)
 
 
+LONG = pytest.mark.long
+
+
 def some(found, count=SOME):
     """Return a few cases, the first and the last among them: each is compiled, which takes time."""
     found = list(found)
@@ -136,7 +139,7 @@ def test_derivatives_of_every_case(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [FLOAT64, pytest.param(FLOAT32, marks=pytest.mark.long)], ids=str)
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", [n if i % 3 == 0 else pytest.param(n, marks=LONG) for i, n in enumerate(ELEMENTWISE)])
 def test_partial_derivatives_at_every_point(name, dtype):
     """All points at which the conformance test tries a function, as one array: first and second derivatives by each."""
     found = [case for case in cases(TABLE[name], dtype) if case.floats and not case.fixed]

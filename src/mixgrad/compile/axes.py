@@ -11,7 +11,7 @@ from mixgrad.compile.tensor import Affine, Axis, Buffer, Load, Region, Statement
 
 SHORTEST_ROWS = 32
 GAIN_OF_SHORT = 0.75
-MOST_UNROLLED, LONGEST_UNROLLED = 1000, 16  # elements computed for a row, and length of an axis, to be written out
+MOST_UNROLLED, LONGEST_UNROLLED = 500, 16  # elements computed for a row, and length of an axis, to be written out
 
 
 def unify_axes(statements: Sequence[Statement]) -> None:

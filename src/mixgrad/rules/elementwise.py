@@ -183,8 +183,7 @@ hypot.expand      = _hypot_expand
 
 def _share(x, y, exponential=np.exp):
     """Return the share of exp(x) in exp(x) + exp(y): a function of the difference alone; zero where both are zero."""
-    same = (x == y) & np.isinf(x)
-    gap = np.where(same & (x < 0), np.inf, np.where(same, 0.0, y - x))
+    gap = np.where((x == y) & np.isinf(x), np.maximum(-x, 0.0), y - x)
     return 1 / (1 + exponential(gap))
 
 
