@@ -218,6 +218,30 @@ def test_what_was_written_is_read(first, second, read, names):
     assert [equation.op.name for equation in program.equations] == names, program
 
 
+@pytest.mark.parametrize(
+    ("written", "read", "names"),
+    [
+        (([0, 1, 2], [0, 1, 2]), ([1, 2, 2], [0, 0, 1]), ["index"]),  # below the diagonal, which was written
+        (([0, 1, 2], [0, 1, 2]), ([-1, 2, 2], [0, 1, -1]), ["update", "index"]),  # the last one is on it
+        (([0, -2], [1, 2]), ([1, 0], [2, 2]), ["update", "index"]),
+        ((slice(0, 2), [0, 1]), (slice(0, 2), [2]), ["index"]),
+        ((0, [0, 1]), ([1, 2], slice(None)), ["index"]),
+        ((0, [0, 1]), ([0, 2], slice(None)), ["update", "index"]),
+        (([0, 1], None, [0, 1]), ([2], [0]), ["update", "index"]),  # a new axis: nobody looks closely
+    ],
+)
+def test_reads_of_other_cells_do_not_wait_for_writes(written, read, names):
+    def function(x, value):
+        y = np.sin(x)
+        y[written] = value
+        return y[read]
+
+    x = np.arange(9.0).reshape(3, 3)
+    value = np.cos(x[written])
+    program = simplified(function, x, value)
+    assert [equation.op.name for equation in program.equations] == ["sin", *names], program
+
+
 # Loops and branches -------------------------------------------------------------------------------------------------
 
 
