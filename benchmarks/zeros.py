@@ -53,8 +53,8 @@ def lawless() -> Iterator[None]:
     """Compile plain products everywhere, and nothing that looks at results, in a block."""
     kernel = executable.Kernel
 
-    def careless(*args: Any, **options: Any) -> Any:
-        return kernel(*args, **(options | {"refuse_nan": False}))
+    def careless(module: Any, fusion: Any, name: str, width: int, refuse_nan: bool, least: int | None) -> Any:
+        return kernel(module, fusion, name, width, False, least)
 
     with (
         mock.patch.object(executable, "plain_products", lambda program: set(weighted_sums(program))),
