@@ -1,5 +1,6 @@
 """Matrices with a half of zeros: that half is left out, and the results are the same."""
 
+import itertools
 import re
 
 import numpy as np
@@ -59,15 +60,16 @@ def test_half_of_the_work_is_left_out(random):
 
 
 @pytest.mark.parametrize("half", ["lower", "upper"])
-@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 1e300])
-@pytest.mark.parametrize("place", [0, 3, 9])
-def test_zero_times_what_is_not_finite_is_nan_as_in_numpy(half, number, place, random):
+def test_zero_times_what_is_not_finite_is_nan_as_in_numpy(half, random):
     values, x = arguments(100, 10, random)
-    x[17, place] = number
     function = lambda values, x: whitened(values, x, half)
-    with np.errstate(all="ignore"):
-        for found, expected in zip(mg.jit(function)(values, x), function(values, x), strict=True):
-            np.testing.assert_allclose(found, expected, rtol=1e-12)
+    compiled = mg.jit(function)
+    for number, place in itertools.product((np.inf, -np.inf, np.nan, 1e300), (0, 3, 9)):
+        y = x.copy()
+        y[17, place] = number
+        with np.errstate(all="ignore"):
+            for found, expected in zip(compiled(values, y), function(values, y), strict=True):
+                np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_what_is_written_to_the_other_half_counts(random):

@@ -28,7 +28,7 @@ from mixgrad.compile.tensor import (
 )  # fmt: skip
 
 LONGEST = 50  # operations in an expression that others are still written into
-_CHEAP = frozenset((
+CHEAP = frozenset((
     "add", "subtract", "multiply", "negative", "cast", "where", "absolute", "maximum", "minimum",
     "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not",
     "isnan", "isinf", "isfinite", "isposinf", "isneginf", "invert", "bitwise_and", "bitwise_or",
@@ -128,7 +128,7 @@ def plain(statement: Statement) -> bool:
 
 
 def _cheap(expression: Expression) -> bool:
-    return sum(1 for _ in loads(expression)) <= 1 and weight(expression, _CHEAP) <= 2
+    return sum(1 for _ in loads(expression)) <= 1 and weight(expression, CHEAP) <= 2
 
 
 def weight(expression: Expression, cheap: frozenset = frozenset()) -> int:

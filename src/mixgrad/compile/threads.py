@@ -16,6 +16,7 @@ from llvmlite import ir
 
 from mixgrad.compile.axes import place_of_axis
 from mixgrad.compile.fusion import Loop, paths
+from mixgrad.compile.inlining import CHEAP, weight
 from mixgrad.compile.lengths import Length, is_fixed, usual
 from mixgrad.compile.memory import Outside
 from mixgrad.compile.sizes import ALIGNMENT, POINTER, typed
@@ -25,7 +26,7 @@ from mixgrad.compile.tensor import Statement
 from mixgrad.compile.vecmath.arithmetic import declared
 
 RANGES = 16  # of tiles, at most
-WORTH_SHARING = 200_000  # elements computed by a loop that threads share
+WORTH_SHARING = 1_500_000  # work of a loop that threads share, about a quarter of a millisecond
 MOST_THREADS = 64
 _RECORD = 6  # slots, partial sums, scratch memory, numbers of ranges, of threads, and of this one
 
@@ -74,7 +75,7 @@ class Threads(Sums):
         if isinstance(loop.key[0].length, Length):  # the other axes are of fixed lengths; the code itself decides
             others = [axis.length for s in inside for axis in s.loops() if axis.root() is not loop.key[0]]
             return os.name == "posix" and is_fixed(others)
-        return os.name == "posix" and sum(statement.volume() for statement in inside) >= WORTH_SHARING
+        return os.name == "posix" and sum(map(_work_of, inside)) >= WORTH_SHARING
 
     def share(self, loop: Loop) -> None:
         """Write a loop over tiles as a function, and the calls of it."""
@@ -112,7 +113,7 @@ class Threads(Sums):
         if isinstance(length, int):
             tiles = -(-length // self.tile)
             return min(RANGES, tiles), tiles
-        work = sum(statement.volume() for statement, _ in paths(loop.body))
+        work = sum(_work_of(statement) for statement, _ in paths(loop.body))
         worth = WORTH_SHARING * usual(length) // max(work, 1)
         b, rows = self.entry, typed(self.length(length))
         all_tiles = b.udiv(b.add(rows, constant(INT64, self.tile - 1)), constant(INT64, self.tile))
@@ -246,3 +247,8 @@ class Threads(Sums):
                 place = b.gep(total, [i])
                 value = self.combine(statement, read(b.load(place)), read(b.load(b.gep(part, [i]))))
                 b.store(value if in_register else self.to_memory(value, buffer), place)
+
+
+def _work_of(statement: Statement) -> int:
+    """Return the number of elements that a statement computes; one with an exponential, say, counts as six."""
+    return statement.volume() * (1 + weight(statement.expression, CHEAP) // 20)
