@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import mixgrad as mg
+from mixgrad.compile import executable
 from mixgrad.compiled import MANY, RecompilationWarning, Variant
 
 Pair = namedtuple("Pair", "first second")
@@ -565,6 +566,19 @@ def test_fast_code_may_sum_in_another_order(random):
         np.testing.assert_allclose(fast(x[:500]), function(x[:500]), rtol=1e-12)  # for any length
     np.testing.assert_array_max_ulp(mg.jit(lambda x: np.exp(x), fast=True)(x), np.exp(x), 2)
     assert pickle.loads(pickle.dumps(mg.jit(np.sin, fast=True)))._fast
+
+
+def test_fast_code_is_marked_for_llvm(monkeypatch):
+    texts = []
+    inner = executable.compile_module
+    monkeypatch.setattr(executable, "compile_module", lambda module: (texts.append(str(module)), inner(module))[1])
+    for fast in (False, True):
+        mg.jit(lambda x: np.exp(x) + x * x, fast=fast)(np.ones(100))
+    plain, marked = ({part.split("(")[0].split("@")[-1]: part for part in text.split("define ")} for text in texts)
+    assert not any("reassoc" in part for part in plain.values())
+    with_flag = {name for name, part in marked.items() if "reassoc" in part}
+    assert with_flag == {'"kernel"'}  # not the exponential, whose order of operations is its accuracy
+    assert any(name.startswith('"mg.exp') for name in marked)
 
 
 def test_of_threads_that_call_first_one_compiles(monkeypatch):

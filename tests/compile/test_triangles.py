@@ -116,3 +116,8 @@ def test_any_number_of_rows(half, random):
         for found, expected in zip(compiled(values, x), function(values, x), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert len(compiled.variants) == 1
+    fixed = {
+        text.split(" elements")[0].split()[-1]
+        for text in (mg.jit(function).explain(values, random.normal(size=(10_000, 12))),)
+    }
+    assert fixed == {compiled.explain(values, x).split(" elements")[0].split()[-1]}  # of 10,000 rows, as is said there

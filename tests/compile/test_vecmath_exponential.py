@@ -12,26 +12,9 @@ from mixgrad.compile.machine import compile_module
 from mixgrad.compile.vecmath import FUNCTIONS, HARD, define, exponential, hyperbolic, logarithm, power
 
 from . import vecmath_harness as harness
-from .vecmath_harness import floats_between, positive_floats
+from .vecmath_harness import LEAST, MOST, between, near, positive_floats, signed, sizes
 
 NAMES = [name for module in (exponential, logarithm, hyperbolic, power) for name in module.FUNCTIONS]
-LEAST, MOST = 5e-324, float(np.finfo(float).max)
-
-
-def between(low, high):
-    return lambda random, n: random.permutation(floats_between(random, n, low, high))[:n]
-
-
-def sizes(low, high):
-    return lambda random, n: positive_floats(random, n, low, high)
-
-
-def signed(low, high):
-    return lambda random, n: positive_floats(random, n, low, high) * random.choice([-1.0, 1.0], n)
-
-
-def near(centre, low, high):
-    return lambda random, n: centre + signed(low, high)(random, n)
 
 
 def above(centre, low, high):

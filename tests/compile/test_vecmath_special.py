@@ -9,27 +9,10 @@ import pytest
 from mixgrad.compile.vecmath.special import FUNCTIONS, HARD
 
 from . import vecmath_harness as harness
-from .vecmath_harness import floats_between, positive_floats
+from .vecmath_harness import LEAST, MOST, between, near, positive_floats, signed, sizes
 
 NAMES = list(FUNCTIONS)
-LEAST, MOST = 5e-324, float(np.finfo(float).max)
 LIMITS = {"erf": 2.0, "erfc": 4.0, "gammaln": 4.0, "digamma": 4.0}
-
-
-def between(low, high):
-    return lambda random, n: random.permutation(floats_between(random, n, low, high))[:n]
-
-
-def sizes(low, high):
-    return lambda random, n: positive_floats(random, n, low, high)
-
-
-def signed(low, high):
-    return lambda random, n: positive_floats(random, n, low, high) * random.choice([-1.0, 1.0], n)
-
-
-def near(centre, low, high):
-    return lambda random, n: centre + signed(low, high)(random, n)
 
 
 def next_to(*xs):

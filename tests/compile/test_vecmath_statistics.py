@@ -10,30 +10,13 @@ import scipy.special
 from mixgrad.compile.vecmath import entropy, gammas, normal, transformation
 
 from . import vecmath_harness as harness
-from .vecmath_harness import floats_between, positive_floats
+from .vecmath_harness import LEAST, MOST, between, near, positive_floats, signed, sizes
 
 FUNCTIONS = entropy.FUNCTIONS | normal.FUNCTIONS | gammas.FUNCTIONS | transformation.FUNCTIONS
 SLOW = ("ndtri", "erfinv", "erfcinv", "log_ndtr")  # in mpmath
-LEAST, MOST = 5e-324, float(np.finfo(float).max)
 LIMITS = {"ndtri": 6.0, "erfinv": 6.0, "erfcinv": 6.0}
 LIMITS |= {"gamma": 6.0} | {f"polygamma{n}": 16.0 for n in range(1, 5)}  # left of 0
 INF, NAN = math.inf, math.nan
-
-
-def between(low, high):
-    return lambda random, n: random.permutation(floats_between(random, n, low, high))[:n]
-
-
-def sizes(low, high):
-    return lambda random, n: positive_floats(random, n, low, high)
-
-
-def signed(low, high):
-    return lambda random, n: positive_floats(random, n, low, high) * random.choice([-1.0, 1.0], n)
-
-
-def near(centre, low, high):
-    return lambda random, n: centre + signed(low, high)(random, n)
 
 
 def close(low, high, distance):

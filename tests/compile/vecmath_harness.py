@@ -190,6 +190,27 @@ def neighbours(x, count=5):
     return np.array([*down[:0:-1], *up])
 
 
+# What draws inputs, so many of a random generator: an interval, sizes, sizes of either sign, distances from a number.
+
+LEAST, MOST = 5e-324, float(np.finfo(float).max)
+
+
+def between(low, high):
+    return lambda random, n: random.permutation(floats_between(random, n, low, high))[:n]
+
+
+def sizes(low, high):
+    return lambda random, n: positive_floats(random, n, low, high)
+
+
+def signed(low, high):
+    return lambda random, n: positive_floats(random, n, low, high) * random.choice([-1.0, 1.0], n)
+
+
+def near(centre, low, high):
+    return lambda random, n: centre + signed(low, high)(random, n)
+
+
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan])
 
 

@@ -203,10 +203,11 @@ class Kernel(Threads):
         together = 1 if self.copies or (self.unrolled and self.lane is not None) else self._steps_together(loop)
         whole = axis.length // together * together
         start, stop = self._bounds(loop, together)
-        for first, last, step in ((start, _least(self.b, stop, whole), together), (whole, stop, 1)):
-            if isinstance(last, int) and (last <= first if isinstance(first, int) else False):
-                continue
-            if step == 1 and first == whole == axis.length:
+        ranges = [(start, _least(self.b, stop, whole), together)]
+        if whole < axis.length:
+            ranges.append((whole, stop, 1))
+        for first, last, step in ranges:
+            if isinstance(first, int) and isinstance(last, int) and last <= first:
                 continue
             for i in self._each_step(loop, first, last, step):
                 if step > 1:

@@ -85,7 +85,7 @@ def reassociate(module: ir.Module) -> None:
         for block in () if function.name.startswith("mg.") else function.blocks:
             for instruction in block.instructions:
                 if instruction.opname in ("fadd", "fsub", "fmul", "fdiv", "fneg"):
-                    instruction.flags = [*instruction.flags, "reassoc", "nsz", "arcp", "contract"]
+                    instruction.flags = [*instruction.flags, "reassoc", "nsz", "arcp"]
 
 
 def compile_module(module: ir.Module, keep_assembly: bool = False) -> Code:
