@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from mixgrad.compile.inlining import plain
@@ -104,7 +104,11 @@ def picking(index: Any) -> Hashable:
         return None
     known = all(load.buffer.role in ("input", "constant") for load in loads(index))
     axes = list(_axes(index))
-    return _name(index) if known and len(axes) == 1 and all(part.full for part in _affine(index)) else None
+    return (
+        name_of(index, lambda part: "place")
+        if known and len(axes) == 1 and all(part.full for part in _affine(index))
+        else None
+    )
 
 
 def axis_of(index: Any) -> Axis:
@@ -130,13 +134,14 @@ def _axes(index: Any) -> Iterator[Axis]:
     yield from dict.fromkeys(part.axis for part in _affine(index))
 
 
-def _name(index: Any) -> Hashable:
+def name_of(index: Any, place: Callable[[Affine], Hashable]) -> Hashable:
+    """Return what tells elements of arrays from each other; `place` says that of a place along an axis."""
     if isinstance(index, Load):
-        return id(index.buffer), *map(_name, index.index)
+        return id(index.buffer), *(name_of(part, place) for part in index.index)
     if isinstance(index, Apply):
-        return index.name, index.dtype, *map(_name, index.args)
+        return index.name, index.dtype, *(name_of(part, place) for part in index.args)
+    if isinstance(index, Affine):
+        return place(index)
     if isinstance(index, Position):
-        return "position", _name(index.index)
-    if isinstance(index, Number):
-        return repr(index.value), index.dtype
-    return index if isinstance(index, int) else "place"
+        return "position", name_of(index.index, place)
+    return (repr(index.value), index.dtype) if isinstance(index, Number) else index

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 from mixgrad.compile.lengths import Length, Scaled
 from mixgrad.compile.memory import Memory
+from mixgrad.compile.selection import name_of
 from mixgrad.compile.spelling import INT32, INT64, SPELLINGS, any_lane, cast, constant, element_type, splat, typed_like
 from mixgrad.compile.tensor import Affine, Apply, Expression, Load, Number, Position
 
@@ -30,7 +31,7 @@ class Values(Memory):
     def evaluate(self, expression: Expression) -> ir.Value:
         """Return the value of an expression: a number, or a vector if it differs from row to row."""
         if self.known is not None and self._stays(expression):
-            key = self._name(expression)
+            key = name_of(expression, self._open_place)
             if key not in self.known:
                 self.known[key] = self._value(expression)
             return self.known[key]
@@ -58,19 +59,10 @@ class Values(Memory):
             args = [splat(self.b, arg, longest) for arg in args]
         return self._apply(expression, args)
 
-    def _name(self, index: Any) -> Hashable:
-        """Return what tells elements of arguments from each other, while certain loops are open."""
-        if isinstance(index, Load):
-            return id(index.buffer), *map(self._name, index.index)
-        if isinstance(index, Apply):
-            return index.name, index.dtype, *map(self._name, index.args)
-        if isinstance(index, Affine):
-            place = self.at[index.axis.root()]
-            constant = place.constant if isinstance(place, ir.Constant) else id(place)
-            return "at", constant, index.offset, index.step
-        if isinstance(index, Position):
-            return "position", self._name(index.index)
-        return (repr(index.value), index.dtype) if isinstance(index, Number) else index
+    def _open_place(self, index: Affine) -> Hashable:
+        """Return what tells places along an axis from each other, while certain loops are open."""
+        place = self.at[index.axis.root()]
+        return "at", place.constant if isinstance(place, ir.Constant) else id(place), index.offset, index.step
 
     def _apply(self, expression: Apply, args: list[ir.Value]) -> ir.Value:
         name, kind = expression.name, expression.kind
