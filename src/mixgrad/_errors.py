@@ -35,3 +35,7 @@ class StagingError(MixgradError, TypeError):
 
 class SourceError(MixgradError, SyntaxError):
     """A construct of Python that cannot be rewritten; the message names file, line and column."""
+
+
+class CollapseWarning(UserWarning):
+    """Components of a mixture shrank onto single rows, lines or planes, or have lost all their rows."""

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from mixgrad._errors import DataError
+from mixgrad._errors import CollapseWarning, DataError
 from mixgrad.mixture import GaussianMixture, em
-from mixgrad.mixture.em import Problem, State, Status, run, supervised, terminate
+from mixgrad.mixture.em import Problem, State, Status, labelled, run, shared, terminate
 from mixgrad.mixture.gaussian import COVARIANCES
 
 
 def state(change, lower_bound=-4.0, iteration=3):
-    return State(iteration, None, None, lower_bound, change, None, lower_bound)
+    return State(iteration, None, None, lower_bound, change, None, lower_bound, None)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_means_that_start_far_away_lose_no_digits(table, covariance_type):
     # The first step moves means by 1e6 standard deviations. The labels of that step are all one component's, so the
     # result is the mean and the covariance of the whole table.
     covariance = COVARIANCES[covariance_type]
-    problem = Problem(table, covariance)
-    whole = supervised(problem, np.ones((1, len(table))))
+    problem = Problem.of(table, covariance)
+    whole, _ = labelled(problem, np.zeros(len(table), dtype=int), 1)
     far = whole._replace(means=whole.means + 1e6)
     moved = em.step(problem, em.init(far)).components
     np.testing.assert_allclose(moved.means, whole.means, rtol=1e-9, atol=1e-9)
@@ -82,10 +82,9 @@ def test_means_that_start_far_away_lose_no_digits(table, covariance_type):
 
 def test_a_component_without_rows_keeps_its_place(table, covariance_type):
     covariance = COVARIANCES[covariance_type]
-    problem = Problem(table, covariance, reg_covar=1e-6)
-    labels = np.zeros((3, len(table)))
-    labels[0] = 1.0
-    fit = run(problem, supervised(problem, labels), tol=1e-6, max_iter=50)
+    problem = Problem.of(table, covariance)
+    start, _ = labelled(problem, np.zeros(len(table), dtype=int), 3)
+    fit = run(problem, start, tol=1e-6, max_iter=50)
     assert fit.status is Status.CONVERGED
     assert all(np.all(np.isfinite(values)) for values in fit.components)
     assert np.all(fit.components.weights > 0.0)
@@ -93,51 +92,59 @@ def test_a_component_without_rows_keeps_its_place(table, covariance_type):
 
 def test_observed_states_hold_bound_and_parameters_that_belong_together(table, covariance_type):
     covariance = COVARIANCES[covariance_type]
-    problem = Problem(table, covariance)
+    problem = Problem.of(table, covariance)
     states = []
-    labels = np.random.default_rng(0).dirichlet([1.0, 1.0], size=len(table)).T
-    fit = run(problem, supervised(problem, labels), tol=1e-4, max_iter=50, observe=states.append)
+    start, _ = shared(problem, np.random.default_rng(0).dirichlet([1.0, 1.0], size=len(table)))
+    fit = run(problem, start, tol=1e-4, max_iter=50, observe=states.append)
     assert [seen.iteration for seen in states] == list(range(1, fit.n_iter + 1))
     for seen in states:
         again = em.step(problem, em.init(seen.evaluated))
         assert again.lower_bound == seen.lower_bound
 
 
+@pytest.mark.parametrize("reg_covar", [None, 0.0])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_duplicated_rows_without_regularisation(covariance_type, seed):
+def test_duplicated_rows(covariance_type, seed, reg_covar):
     X = np.repeat(np.random.default_rng(seed).normal(size=(4, 2)).round(2), 20, axis=0)
-    with pytest.raises(DataError, match=r"ill-defined empirical covariance.*Increase reg_covar \(now 0\)") as caught:
-        GaussianMixture(4, covariance_type=covariance_type, reg_covar=0.0, random_state=0).fit(X)
-    assert isinstance(caught.value, ValueError)
-    whose = "all components" if covariance_type == "tied" else "components 0, 1, 2, 3"
-    assert whose in str(caught.value)
-    model = GaussianMixture(4, covariance_type=covariance_type, random_state=0).fit(X)
+    with pytest.warns(CollapseWarning, match="component 0 .* shrank onto a point.*Decrease n_components"):
+        model = GaussianMixture(4, covariance_type=covariance_type, reg_covar=reg_covar, random_state=0).fit(X)
+    assert [(item.component, item.kind) for item in model.diagnostics_] == [(k, "collapsed") for k in range(4)]
     assert np.isfinite(model.lower_bound_)
+    assert len(np.unique(model.predict(X))) == 4
 
 
-def test_message_names_the_component_that_collapsed(rng):
+def test_diagnostics_name_the_component_that_collapsed(rng):
     X = np.vstack([rng.normal(size=(60, 2)), np.full((20, 2), 50.0)])
     start = {"weights_init": [0.7, 0.3], "means_init": [[0.0, 0.0], [50.0, 50.0]], "precisions_init": [1.0, 1.0]}
-    with pytest.raises(DataError, match="that of component 1 is"):
-        GaussianMixture(2, covariance_type="spherical", reg_covar=0.0, **start).fit(X)
+    with pytest.warns(CollapseWarning, match=r"component 1 \(20 rows\)"):
+        model = GaussianMixture(2, covariance_type="spherical", reg_covar=0.0, **start).fit(X)
+    (found,) = model.diagnostics_
+    assert (found.component, found.kind) == (1, "collapsed")
+    np.testing.assert_allclose(model.means_[1], [50.0, 50.0])
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, 1e5 / 3, -1e-12])
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag"])
 def test_constant_column(table, covariance_type, value):
     X = np.c_[table, np.full(len(table), value)]
-    with pytest.raises(DataError, match="ill-defined"):
-        GaussianMixture(2, covariance_type=covariance_type, reg_covar=0.0, random_state=0).fit(X)
-    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X)
-    assert np.isfinite(model.lower_bound_)
-    np.testing.assert_allclose(model.means_[:, -1], value, rtol=1e-12, atol=1e-12)
+    options = {"covariance_type": covariance_type, "random_state": 0, "tol": 1e-6, "max_iter": 300}
+    without = GaussianMixture(2, **options).fit(table)
+    for reg_covar in (None, 0.0):
+        with pytest.warns(CollapseWarning, match="component 0"):
+            model = GaussianMixture(2, reg_covar=reg_covar, **options).fit(X)
+        np.testing.assert_allclose(model.means_[:, -1], value, rtol=1e-12, atol=1e-12)
+        if reg_covar is None:  # the column says nothing: the fit is that of the others
+            np.testing.assert_allclose(model.means_[:, :-1], without.means_, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
 def test_collinear_columns(table, covariance_type):
     X = np.c_[table, table @ [1.0, -2.0, 1 / 3]]
-    with pytest.raises(DataError, match="ill-defined"):
-        GaussianMixture(2, covariance_type=covariance_type, reg_covar=0.0, random_state=0).fit(X)
+    with pytest.warns(CollapseWarning, match="point, line or plane"):
+        model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X)
+    assert np.isfinite(model.lower_bound_)
+    assert len(model.diagnostics_) == 2
+    np.testing.assert_allclose(model.means_ @ [1.0, -2.0, 1 / 3, -1.0], 0.0, atol=1e-9)
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
@@ -157,7 +164,7 @@ def test_rows_beyond_float_are_told(table, covariance_type):
     start = {"means_init": np.full((1, 3), 1e200), "weights_init": [1.0], "random_state": 0}
     with pytest.raises(DataError, match=r"log-likelihood is -inf in iteration 1.*Give means_init"):
         GaussianMixture(1, covariance_type=covariance_type, **start).fit(table)
-    with pytest.raises(DataError, match="scale the input"):
+    with pytest.warns(CollapseWarning):
         GaussianMixture(1, covariance_type=covariance_type, reg_covar=0.0).fit(table * 1e-200)
 
 

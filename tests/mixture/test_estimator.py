@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import mixgrad.mixture
-from mixgrad._errors import DataError, MixgradError
+from mixgrad._errors import CollapseWarning, DataError, MixgradError
 from mixgrad.mixture import GaussianMixture
 from mixgrad.mixture.covariance import Covariance
 from mixgrad.mixture.gaussian import COVARIANCES
@@ -37,27 +37,28 @@ def model(X, covariance_type):
 # Names ----------------------------------------------------------------------------------------------------------------
 
 
-def test_constructor_has_the_same_parameters_and_defaults():
-    ours, theirs = (inspect.signature(kind.__init__) for kind in (GaussianMixture, Peer))
-    assert [(p.name, p.default, p.kind) for p in ours.parameters.values()] == [
-        (p.name, p.default, p.kind) for p in theirs.parameters.values()
-    ]
+def test_constructor_has_the_same_parameters_and_defaults_and_some_more():
+    ours, theirs = (list(inspect.signature(kind.__init__).parameters.values()) for kind in (GaussianMixture, Peer))
+    expected = [p.replace(default=None) if p.name == "reg_covar" else p for p in theirs]
+    assert [(p.name, p.default, p.kind) for p in ours[: len(theirs)]] == [(p.name, p.default, p.kind) for p in expected]
 
 
-def test_methods_have_the_same_names_and_parameters():
+def test_methods_have_the_same_names_and_parameters_and_some_more():
     names = [name for name in dir(Peer) if not name.startswith("_")]
     assert set(names) <= set(dir(GaussianMixture))
     for name in names:
         if callable(getattr(Peer, name)):
-            ours, theirs = (inspect.signature(getattr(kind, name)) for kind in (GaussianMixture, Peer))
-            assert list(ours.parameters.values()) == list(theirs.parameters.values()), name
+            ours, theirs = (
+                list(inspect.signature(getattr(kind, name)).parameters.values()) for kind in (GaussianMixture, Peer)
+            )
+            assert ours[: len(theirs)] == theirs, name
 
 
 def test_fitted_attributes_have_the_same_names_and_shapes(model, X, covariance_type):
     peer = Peer(2, covariance_type=covariance_type, random_state=0).fit(X)
-    assert {name for name in vars(model) if name.endswith("_")} == {name for name in vars(peer) if name.endswith("_")}
+    assert {name for name in vars(model) if name.endswith("_")} >= {name for name in vars(peer) if name.endswith("_")}
     for name in vars(peer):
-        if name.endswith("_"):
+        if name.endswith("_") and name != "lower_bounds_":
             assert np.shape(getattr(model, name)) == np.shape(getattr(peer, name)), name
 
 
@@ -116,7 +117,9 @@ def test_pipeline_and_grid_search(X):
     assert pipeline.predict_proba(X).shape == (150, 3)
     grid = {"n_components": [1, 2, 3], "covariance_type": ["full", "spherical"]}
     shuffled = np.random.default_rng(0).permutation(X)
-    search, peer = (GridSearchCV(kind(random_state=0), grid, cv=3).fit(shuffled) for kind in (GaussianMixture, Peer))
+    search, peer = (
+        GridSearchCV(kind(random_state=0, reg_covar=1e-6), grid, cv=3).fit(shuffled) for kind in (GaussianMixture, Peer)
+    )
     assert search.best_params_ == peer.best_params_
     np.testing.assert_allclose(search.cv_results_["mean_test_score"], peer.cv_results_["mean_test_score"], atol=1e-6)
 
@@ -176,8 +179,9 @@ def test_bad_arguments_are_refused_in_the_same_words(options, X):
         Peer(**options).fit(X)
     with pytest.raises(type(theirs.value)) as ours:
         GaussianMixture(**options).fit(X)
-    # Sets of choices print in no fixed order.
-    assert sorted(re.findall(r"[\w.]+", str(ours.value))) == sorted(re.findall(r"[\w.]+", str(theirs.value)))
+    # Sets of choices print in no fixed order; reg_covar may be None here.
+    words = [sorted(re.findall(r"\w+", str(error.value).replace("or None", ""))) for error in (ours, theirs)]
+    assert words[0] == words[1]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +233,7 @@ def test_wrong_number_of_columns(model, X):
         model.predict(X[:, :3])
 
 
+@pytest.mark.filterwarnings("ignore::mixgrad._errors.CollapseWarning")
 def test_two_rows_two_components(covariance_type):
     model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit([[0.0, 1.0], [3.0, 4.0]])
     np.testing.assert_allclose(np.sort(model.means_[:, 0]), [0.0, 3.0], atol=1e-12)
@@ -293,7 +298,8 @@ def test_fit_prints_nothing_unless_asked(X, capsys):
 def test_verbose_prints_as_the_peer(X, verbose, capsys):
     printed = []
     for kind in (GaussianMixture, Peer):
-        kind(3, random_state=0, n_init=2, init_params="random", verbose=verbose, verbose_interval=5).fit(X)
+        options = {"n_init": 2, "init_params": "random", "verbose": verbose, "verbose_interval": 5}
+        kind(3, random_state=0, reg_covar=1e-6, **options).fit(X)
         printed.append(re.sub(r"lapse [\d.]+s", "lapse", capsys.readouterr().out))
     assert printed[0] == printed[1]
 
@@ -355,10 +361,9 @@ def test_from_parameters_refuses_what_is_no_mixture(arguments, message):
 @pytest.mark.parametrize("covariance_type", ["diag", "spherical"])
 def test_variances_may_vanish_in_single_precision(X, covariance_type):
     tiny = (X * 1e-25).astype(np.float32)
-    options = {"covariance_type": covariance_type, "reg_covar": 0.0}
-    GaussianMixture(**options).fit(tiny.astype(np.float64))
-    with pytest.raises(DataError, match="Data in float64"):
-        GaussianMixture(**options).fit(tiny)
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(tiny)
+    assert COVARIANCES[covariance_type].is_positive(model.covariances_.astype(np.float64))
+    np.testing.assert_allclose(model.weights_.sum(), 1.0, rtol=1e-6)
 
 
 def test_a_component_of_weight_zero(X, covariance_type):
@@ -367,13 +372,16 @@ def test_a_component_of_weight_zero(X, covariance_type):
     made = GaussianMixture.from_parameters(*parameters, covariance_type=covariance_type)
     np.testing.assert_array_equal(made.predict_proba(X), [[1.0, 0.0]] * len(X))
     assert np.all(np.isfinite(made.score_samples(X)))
-    made.set_params(warm_start=True).fit(X)
+    with pytest.warns(CollapseWarning, match="component 1 has no rows"):
+        made.set_params(warm_start=True).fit(X)
     assert 0.0 < made.weights_[1] < 1e-6
 
 
-def test_rounding_to_single_precision_may_lose_a_covariance():
+def test_rounding_to_single_precision_may_lose_a_covariance(covariance_type):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(100, 1)) + 1e-5 * rng.normal(size=(100, 8))
-    GaussianMixture(reg_covar=0.0).fit(X)
-    with pytest.raises(DataError, match="Data in float64 instead of float32 are more accurate"):
-        GaussianMixture(reg_covar=0.0).fit(X.astype(np.float32))
+    exact = GaussianMixture(covariance_type=covariance_type, reg_covar=0.0).fit(X)
+    model = GaussianMixture(covariance_type=covariance_type, reg_covar=0.0).fit(X.astype(np.float32))
+    assert model.covariances_.dtype == np.float32
+    np.testing.assert_allclose(model.covariances_, exact.covariances_, rtol=1e-5)
+    assert np.all(np.isfinite(model.score_samples(X)))

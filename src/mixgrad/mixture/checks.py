@@ -1,10 +1,12 @@
 """Parameters of a mixture that come from a user or a file: arrays of the right shape and meaning, or a `DataError`."""
 
+import warnings
+
 import numpy as np
 
 from mixgrad._errors import DataError
 
-__all__ = ["check_covariances", "check_means", "check_precisions", "check_weights"]
+__all__ = ["check_covariances", "check_labels", "check_means", "check_precisions", "check_weights"]
 
 
 def check_weights(weights, n_components, name="weights"):
@@ -42,6 +44,27 @@ def check_precisions(precisions, covariance, n_components, n_features, name="pre
     if not covariance.is_positive(precisions):
         raise DataError(f"The parameter '{name}': a '{covariance.name} precision' should be {covariance.positivity}.")
     return precisions
+
+
+def check_labels(y, n_rows, n_components):
+    """Known components of rows: integers of shape (n,), -1 where unknown; None if `y` is something else or all unknown.
+
+    scikit-learn's mixtures ignore `y`, and pipelines hand it on to every step: what are no components is no error.
+    """
+    if y is None or n_components == 1:
+        return None
+    labels = np.asarray(y)
+    if labels.dtype.kind not in "iub" or labels.shape != (n_rows,):
+        return None
+    labels = labels.astype(np.intp)
+    if np.any(labels < -1) or np.any(labels >= n_components):
+        warnings.warn(
+            f"y holds integers from {labels.min()} to {labels.max()}, which are not all components (0 to "
+            f"{n_components - 1}, or -1 for unknown): it is ignored.",
+            stacklevel=6,
+        )
+        return None
+    return labels if np.any(labels >= 0) else None
 
 
 def _floats(values, shape, name, covariance=None):

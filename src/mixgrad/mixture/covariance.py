@@ -1,6 +1,6 @@
 r"""What the four types of covariance have in common; the types are in `matrix` and `diagonal`, the list in `gaussian`.
 
-A type is one small class without state. It knows how its components look at rows (`whitened`, `pair`), how statistics
+A type is one small class without state. It knows how its components look at rows (`view`, `pair`), how statistics
 become parameters (`m_step`), and the shapes and forms of its arrays. Whoever adds a type adds a class and a line in
 `mixgrad.mixture.gaussian`; no other module asks which type it has.
 
@@ -10,23 +10,40 @@ become parameters (`m_step`), and the shapes and forms of its arrays. Whoever ad
 
 with rho = `reg_covar`. So the new factor is L' = L chol(C + rho U^T U): the factorisation happens in units of the old
 covariance, where C is near I, and a badly conditioned covariance costs no digits.
+
+**The floor.** The likelihood of a mixture has no maximum: a component that shrinks onto a row gains without limit. So
+covariances are bound from below, Sigma >= D^2 with D = diag(floor), the floor being tiny standard deviations in units
+of the data (Hathaway 1985). Where a covariance would fall below, the best one that does not is the same with its
+eigenvalues relative to D^2 raised to 1. That is still an exact M-step, of the bounded problem: the likelihood does not
+decrease, and the component is reported as collapsed.
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mixgrad._errors import DataError
 from mixgrad.mixture.likelihood import Components
+from mixgrad.mixture.units import SMALLEST_SPREAD
 
-__all__ = ["Covariance", "Moments", "ill_defined", "numbered", "steps"]
+__all__ = ["NOTHING_FIXED", "Covariance", "Fixed", "Moments", "steps"]
 
 EPS = np.finfo(np.float64).eps
 # Below this mass a ratio of statistics has no digits left (subnormal numbers): the component has no rows.
 NO_MASS = np.finfo(np.float64).tiny / EPS
 # If more than this share of a second moment comes from the move of the mean, their difference lost four digits or more.
 CANCELLED = 1.0 - 1e-4
+
+
+class Fixed(NamedTuple):
+    """Which blocks of the parameters an M-step leaves as they are."""
+
+    weights: bool = False
+    means: bool = False
+    covariances: bool = False
+
+
+NOTHING_FIXED = Fixed()
 
 
 class Moments(NamedTuple):
@@ -39,7 +56,7 @@ class Moments(NamedTuple):
     raw : ndarray of the covariances' shape
         Second moment about the frame's origin.
     shift : ndarray of the covariances' shape
-        The part of it that the move of the mean explains.
+        The part of it that the place of the new mean explains.
     """
 
     delta: np.ndarray
@@ -61,9 +78,10 @@ class Covariance(ABC):
     name: str
     positivity: str
 
-    def standard_normal(self, n_components, n_features):
-        """Natural parameters (eta1, eta2) of the standard normal law, one copy per component."""
-        return np.zeros((n_components, n_features)), self.uncorrelated(-0.5, n_components, n_features)
+    @property
+    def apart(self) -> "Covariance":
+        """The same type, looking from each component's own mean: slower for some types, and never less accurate."""
+        return self
 
     def unit(self, n_components, scale):
         """Factor and whitening of uncorrelated features with standard deviations `scale`, of shape (d,)."""
@@ -75,7 +93,7 @@ class Covariance(ABC):
         positive = mass + 10 * EPS
         return positive / positive.sum()
 
-    def m_step(self, mass, moments, components, reg_covar=0.0, resolution=0.0):
+    def m_step(self, mass, moments, components, reg_covar=0.0, floor=SMALLEST_SPREAD, fixed=NOTHING_FIXED):
         """Parameters that maximise the expected complete log-likelihood.
 
         Parameters
@@ -86,21 +104,22 @@ class Covariance(ABC):
         components : Components
         reg_covar : float
             Added to the diagonal of every covariance.
-        resolution : float or ndarray of shape (d,)
-            Standard deviations up to which a component counts as collapsed to a point (or a line, a plane ...).
+        floor : float or ndarray of shape (d,)
+            Smallest standard deviations.
+        fixed : Fixed
 
         Returns
         -------
-        Components
-
-        Raises
-        ------
-        DataError
-            A covariance is not positive definite, or not above `resolution`.
+        components : Components
+        collapsed : ndarray of bool of shape (K,)
+            Whose covariances are on the floor.
         """
-        factor = self.refined(components, moments.raw - moments.shift, reg_covar, resolution)
+        weights = components.weights if fixed.weights else self.weights(mass)
         means = self.moved_means(moments, components)
-        return Components(self.weights(mass), means, factor, self.whitening_of(factor))
+        if fixed.covariances:
+            return components._replace(weights=weights, means=means), np.zeros(len(mass), dtype=bool)
+        factor, whitening, collapsed = self.refined(components, moments.raw - moments.shift, reg_covar, floor)
+        return Components(weights, means, factor, whitening), collapsed
 
     def cancels(self, moments):
         """Whether means moved by so many new standard deviations that `m_step` would subtract nearly equal numbers."""
@@ -117,6 +136,10 @@ class Covariance(ABC):
         """Shape of the covariances, their factors and precisions."""
 
     @abstractmethod
+    def second_shape(self, n_components, n_features) -> tuple[int, ...]:
+        """Shape of the second statistic."""
+
+    @abstractmethod
     def n_parameters(self, n_components, n_features) -> int:
         """Count the free parameters of the covariances."""
 
@@ -125,28 +148,35 @@ class Covariance(ABC):
         """Return the covariance of component k."""
 
     @abstractmethod
-    def whitened(self, X, means, whitening) -> np.ndarray:
-        """Rows of shape (n, d) in the components' frames, shape (K, n, d)."""
+    def view(self, X, components) -> Any:
+        """Rows of shape (n, d) in the components' frames; for most types an array of shape (K, n, d).
+
+        A program, like the next two: it is differentiated and compiled. It makes no use of the factor.
+        """
+
+    @abstractmethod
+    def squares(self, view) -> np.ndarray:
+        """|z|^2 of shape (K, n)."""
 
     @abstractmethod
     def unwhitened(self, delta, factor) -> np.ndarray:
         """One vector per component, shape (K, d), from its frame to the units of the data."""
 
     @abstractmethod
-    def pair(self, linear, quadratic, z) -> np.ndarray:
-        """<eta1, z> + <eta2, z z^T> for eta1 of shape (K, d) and z of shape (K, n, d): shape (K, n)."""
+    def pair(self, linear, quadratic, view) -> np.ndarray:
+        """<eta1, z> + <eta2, z z^T> of shape (K, n), for eta1 of shape (K, d) and eta2 of that of the statistic."""
 
     @abstractmethod
     def log_normalizer(self, whitening, n_features) -> np.ndarray:
         """d/2 log(2 pi) - log det U, of shape (K,) or ()."""
 
     @abstractmethod
-    def moments(self, statistics) -> Moments:
-        """Statistics as `Moments`."""
+    def moments(self, statistics, components, fixed_means=False) -> Moments:
+        """Statistics in the frames of the components as `Moments`; fixed means do not move."""
 
     @abstractmethod
-    def refined(self, components, central, reg_covar, resolution) -> np.ndarray:
-        """Factor of the covariances that are `central` in the old frames; refuses what is not positive definite."""
+    def refined(self, components, central, reg_covar, floor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Factor and whitening of covariances that are `central` in the old frames, and who had to be raised."""
 
     @abstractmethod
     def uncorrelated(self, values, n_components, n_features) -> np.ndarray:
@@ -181,6 +211,10 @@ class Covariance(ABC):
         """L = U^{-T}."""
 
     @abstractmethod
+    def inflated(self, covariances, share) -> np.ndarray:
+        """Covariances with variances larger by a share of themselves, or by the smallest number where that is less."""
+
+    @abstractmethod
     def is_positive(self, array) -> bool:
         """Whether covariances or precisions have the `positivity` that they need."""
 
@@ -189,24 +223,9 @@ class Covariance(ABC):
         """Random rows of one component, of shape (count, d)."""
 
 
-def steps(statistics):
+def steps(statistics, fixed_means):
     """Which components have rows, masses that may be divided by, and moves of the means: none without rows."""
     alive = statistics.mass > NO_MASS
     mass = np.where(alive, statistics.mass, 1.0)
-    return alive, mass, np.where(alive[:, None], statistics.first / mass[:, None], 0.0)
-
-
-def numbered(components):
-    """Components of these numbers, in words."""
-    return ("component " if len(components) == 1 else "components ") + ", ".join(str(k) for k in components)
-
-
-def ill_defined(which, reg_covar, dtype=np.float64):
-    """Error for covariances that are not positive definite; `which` says whose, and `dtype` is that of the data."""
-    return DataError(
-        f"Fitting the mixture model failed because of an ill-defined empirical covariance: that of {which} is not "
-        "positive definite. Its rows are a single point, or lie on a line or plane (duplicated rows, a constant "
-        "feature, or one feature that is a combination of others). "
-        f"Increase reg_covar (now {reg_covar:g}), decrease n_components, or scale the input data."
-        + (" Data in float64 instead of float32 are more accurate." if dtype == np.float32 else "")
-    )
+    moves = alive & (not fixed_means)
+    return alive, mass, np.where(moves[:, None], statistics.first / mass[:, None], 0.0)

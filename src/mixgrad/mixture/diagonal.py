@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from mixgrad.mixture.covariance import Covariance, Moments, ill_defined, numbered, steps
+from mixgrad.mixture.covariance import Covariance, Moments, steps
 
 __all__ = ["DIAGONAL", "SPHERICAL"]
 
@@ -21,19 +21,25 @@ class _Elementwise(Covariance):
     def of_component(self, covariances, k):
         return covariances[k]
 
-    def whitened(self, X, means, whitening):
-        return (X - means[:, None, :]) * self._against_rows(whitening)
+    def view(self, X, components):
+        return (X - components.means[:, None, :]) * self._against_rows(components.whitening)
 
-    def pair(self, linear, quadratic, z):
-        return np.sum((z * self._against_rows(quadratic) + linear[:, None, :]) * z, axis=-1)
+    def squares(self, view):
+        return np.sum(view * view, axis=-1)
 
-    def refined(self, components, central, reg_covar, resolution):
+    def pair(self, linear, quadratic, view):
+        return np.sum((view * self._against_rows(quadratic) + linear[:, None, :]) * view, axis=-1)
+
+    def second_shape(self, n_components, n_features):
+        return self.shape(n_components, n_features)
+
+    def refined(self, components, central, reg_covar, floor):
         inner = central + reg_covar * components.whitening**2
         factor = components.factor * np.sqrt(np.maximum(inner, 0.0))
-        collapsed = factor <= self._smallest(resolution)
-        if np.any(collapsed):
-            raise ill_defined(numbered(np.flatnonzero(collapsed.reshape(len(collapsed), -1).any(axis=1))), reg_covar)
-        return factor
+        smallest = self._smallest(floor)
+        low = factor < smallest
+        factor = np.where(low, smallest, factor)
+        return factor, self.whitening_of(factor), low.reshape(len(low), -1).any(axis=1)
 
     def variances(self, array):
         return array
@@ -60,6 +66,9 @@ class _Elementwise(Covariance):
     def factor_of(self, whitening):
         return 1.0 / whitening
 
+    def inflated(self, covariances, share):
+        return np.maximum((1.0 + share) * covariances, np.finfo(covariances.dtype).tiny)
+
     def is_positive(self, array):
         return bool(np.all(array > 0.0))
 
@@ -71,8 +80,8 @@ class _Elementwise(Covariance):
         """Make an array of the variances' shape fit rows in frames, shape (K, n, d)."""
 
     @abstractmethod
-    def _smallest(self, resolution) -> np.ndarray:
-        """Resolution of the features as a limit for the standard deviations."""
+    def _smallest(self, floor) -> np.ndarray:
+        """Floor of the features as one of the standard deviations."""
 
 
 class _Diagonal(_Elementwise):
@@ -95,15 +104,15 @@ class _Diagonal(_Elementwise):
     def unwhitened(self, delta, factor):
         return delta * factor
 
-    def moments(self, statistics):
-        alive, mass, delta = steps(statistics)
+    def moments(self, statistics, components, fixed_means=False):
+        alive, mass, delta = steps(statistics, fixed_means)
         return Moments(delta, np.where(alive[:, None], statistics.second / mass[:, None], 1.0), delta**2)
 
     def _against_rows(self, array):
         return array[:, None, :]
 
-    def _smallest(self, resolution):
-        return resolution
+    def _smallest(self, floor):
+        return floor
 
 
 class _Spherical(_Elementwise):
@@ -126,17 +135,17 @@ class _Spherical(_Elementwise):
     def unwhitened(self, delta, factor):
         return delta * factor[:, None]
 
-    def moments(self, statistics):
+    def moments(self, statistics, components, fixed_means=False):
         # eta2 multiplies |z|^2, so the second statistic is a sum over features: its mean is the variance.
-        alive, mass, delta = steps(statistics)
+        alive, mass, delta = steps(statistics, fixed_means)
         raw = np.where(alive, statistics.second / (mass * delta.shape[1]), 1.0)
         return Moments(delta, raw, np.mean(delta**2, axis=1))
 
     def _against_rows(self, array):
         return array[:, None, None]
 
-    def _smallest(self, resolution):
-        return np.min(resolution)
+    def _smallest(self, floor):
+        return np.max(floor)
 
 
 DIAGONAL = _Diagonal()

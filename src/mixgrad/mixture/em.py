@@ -18,17 +18,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mixgrad._errors import DataError
-from mixgrad.mixture.covariance import Covariance
-from mixgrad.mixture.likelihood import (
-    Components,
-    complete_statistics,
-    component_scores,
-    responsibilities,
-    sufficient_statistics,
-)
-from mixgrad.mixture.units import scale_of
+from mixgrad.mixture.covariance import NOTHING_FIXED, Covariance, Fixed
+from mixgrad.mixture.likelihood import Components
+from mixgrad.mixture.sweep import Rows, complete_statistics, sufficient_statistics
+from mixgrad.mixture.units import Units
 
-__all__ = ["Fit", "Problem", "State", "Status", "run", "supervised"]
+__all__ = ["Fit", "Problem", "State", "Status", "labelled", "run", "shared"]
 
 # A decrease of the bound up to this share of it is rounding. Log-densities have no unit, so 1 is their natural scale.
 ROUNDING = 64 * np.finfo(np.float64).eps
@@ -40,26 +35,52 @@ class Status(enum.Enum):
     RUNNING = "running"
     CONVERGED = "converged"
     EXHAUSTED = "max_iter reached: increase max_iter or tol"
+    INTERRUPTED = "interrupted from the keyboard: these are the parameters so far"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
-    """A table and a type of covariance.
+    """A table and what is to be fitted to it.
 
     Attributes
     ----------
-    X : ndarray of shape (n, d), float64
+    rows : Rows
     covariance : Covariance
+    units : Units
+        Where the table lies, and how finely it is resolved. Means are relative to its centre.
     reg_covar : float
         Added to the diagonal of every covariance.
-    resolution : float or ndarray of shape (d,)
-        Standard deviations that count as none; see ``m_step``.
+    floor : ndarray of shape (d,)
+        Smallest standard deviations.
+    relative : bool
+        Whether what is done to the table is relative to its units: the floor, and distances between rows.
+    fixed : Fixed
+        Blocks of the parameters that stay as they are at the start.
     """
 
-    X: np.ndarray
+    rows: Rows
     covariance: Covariance
-    reg_covar: float = 0.0
-    resolution: np.ndarray | float = 0.0
+    units: Units
+    reg_covar: float
+    floor: np.ndarray
+    relative: bool = True
+    fixed: Fixed = NOTHING_FIXED
+
+    @classmethod
+    def of(cls, X, covariance, weights=None, labels=None, reg_covar=None, fixed=NOTHING_FIXED):
+        """Find the units of a table; they are what is relied on unless there is a `reg_covar`."""
+        units, relative = Units.of(X, weights), reg_covar is None
+        rows = Rows(X, weights, labels)
+        return cls(rows, covariance, units, float(reg_covar or 0.0), units.floor(relative), relative, fixed)
+
+    @property
+    def total(self):
+        """Number of rows; of weighted ones the sum of the weights."""
+        return len(self.rows.X) if self.rows.weights is None else float(np.sum(self.rows.weights))
+
+    def sweep(self, components, frame=None):
+        """Log-likelihood and statistics, in the frames of the components or in others."""
+        return sufficient_statistics(self.rows, self.units.centre, components, self.covariance, frame)
 
 
 class State(NamedTuple):
@@ -77,6 +98,8 @@ class State(NamedTuple):
     best : Components
         Of all evaluated parameters those of the highest bound, `best_bound`.
     best_bound : float
+    collapsed : ndarray of bool of shape (K,)
+        Which of `components` are on the floor.
     """
 
     iteration: int
@@ -86,6 +109,7 @@ class State(NamedTuple):
     change: float
     best: Components
     best_bound: float
+    collapsed: np.ndarray
 
 
 class Fit(NamedTuple):
@@ -100,6 +124,8 @@ class Fit(NamedTuple):
         The bound of every iteration.
     n_iter : int
     status : Status
+    collapsed : ndarray of bool of shape (K,)
+        Which of the components are on the floor.
     """
 
     components: Components
@@ -107,17 +133,19 @@ class Fit(NamedTuple):
     lower_bounds: list
     n_iter: int
     status: Status
+    collapsed: np.ndarray
 
 
 def init(components, lower_bound=-np.inf):
     """State before the first iteration; `lower_bound` is that of an earlier fit which this one continues."""
-    return State(0, components, components, lower_bound, np.inf, components, -np.inf)
+    nothing = np.zeros(len(components.means), dtype=bool)
+    return State(0, components, components, lower_bound, np.inf, components, -np.inf, nothing)
 
 
 def step(problem, state):
     """One iteration: the gradient of the log-likelihood, then the M-step."""
-    statistics = sufficient_statistics(problem.X, state.components, problem.covariance)
-    bound = float(statistics.log_likelihood) / len(problem.X)
+    statistics = problem.sweep(state.components)
+    bound = float(statistics.log_likelihood) / problem.total
     if not np.isfinite(bound):
         raise DataError(
             f"The log-likelihood is {bound} in iteration {state.iteration + 1}: the starting parameters are so far "
@@ -125,14 +153,16 @@ def step(problem, state):
             "them be estimated."
         )
     better = bound > state.best_bound
+    components, collapsed = maximised(problem, state.components, statistics)
     return State(
         iteration=state.iteration + 1,
-        components=_maximise(problem, state.components, statistics),
+        components=components,
         evaluated=state.components,
         lower_bound=bound,
         change=bound - state.lower_bound,
         best=state.components if better else state.best,
         best_bound=bound if better else state.best_bound,
+        collapsed=collapsed,
     )
 
 
@@ -166,64 +196,98 @@ def run(problem, components, tol, max_iter, lower_bound=-np.inf, observe: Callab
     """
     state, bounds = init(components, lower_bound), []
     status = Status.RUNNING if max_iter > 0 else Status.EXHAUSTED
-    while status is Status.RUNNING:
-        state = step(problem, state)
-        status = terminate(state, tol, max_iter)
-        bounds.append(state.lower_bound)
-        if observe is not None:
-            observe(state)
+    try:
+        while status is Status.RUNNING:
+            state = step(problem, state)
+            bounds.append(state.lower_bound)
+            status = terminate(state, tol, max_iter)
+            if observe is not None:
+                observe(state)
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
     if not bounds:
-        return Fit(components, -np.inf, bounds, 0, status)
+        return Fit(components, -np.inf, bounds, 0, status, state.collapsed)
     if state.lower_bound < state.best_bound - _rounding(state.best_bound):
-        return Fit(state.best, state.best_bound, bounds, state.iteration, status)
-    return Fit(state.components, state.lower_bound, bounds, state.iteration, status)
+        return Fit(state.best, state.best_bound, bounds, state.iteration, status, state.collapsed)
+    return Fit(state.components, state.lower_bound, bounds, state.iteration, status, state.collapsed)
 
 
-def supervised(problem, labels, factors=None):
-    """Maximum likelihood with given, possibly soft, labels: the M-step that begins a fit.
+def maximised(problem, components, statistics):
+    """Parameters after an M-step, and which of them are on the floor.
 
     Parameters
     ----------
     problem : Problem
-    labels : ndarray of shape (K, n)
-        Share of each row that belongs to each component.
+    components : Components
+        In whose frames the statistics are.
+    statistics : Statistics
+
+    Returns
+    -------
+    components : Components
+    collapsed : ndarray of bool of shape (K,)
+    """
+    covariance, fixed = problem.covariance, problem.fixed
+    moments = covariance.moments(statistics, components, fixed.means)
+    if not fixed.covariances and covariance.cancels(moments):
+        # A mean jumped by a hundred of its new standard deviations (a start far from the rows), or means lie far apart.
+        # The same shares seen from where the means are going give the same moments without the cancellation.
+        frame = components._replace(means=covariance.moved_means(moments, components))
+        statistics = problem.sweep(components, frame)
+        components, covariance = frame, covariance.apart
+        moments = covariance.moments(statistics, components, fixed.means)
+    return covariance.m_step(statistics.mass, moments, components, problem.reg_covar, problem.floor, fixed)
+
+
+def labelled(problem, labels, n_components, factors=None):
+    """Maximum likelihood with a given component for every row: the M-step that begins a fit, or supervised learning.
+
+    Parameters
+    ----------
+    problem : Problem
+    labels : ndarray of int of shape (n,)
+    n_components : int
     factors : tuple (factor, whitening), optional
         Covariances to keep instead of estimating them.
 
     Returns
     -------
-    Components
+    components : Components
+    collapsed : ndarray of bool of shape (K,)
     """
-    X, covariance = problem.X, problem.covariance
-    n_components = len(labels)
+    rows = problem.rows._replace(labels=labels)
+
+    def statistics(frame):
+        return sufficient_statistics(rows, problem.units.centre, frame, problem.covariance.apart)
+
+    return _from_shares(problem, statistics, n_components, factors)
+
+
+def shared(problem, shares, factors=None):
+    """As `labelled`, for rows that components share: an array of shape (n, K)."""
+
+    def statistics(frame):
+        return complete_statistics(problem.rows, shares, problem.units.centre, frame, problem.covariance)
+
+    return _from_shares(problem, statistics, shares.shape[1], factors)
+
+
+def _from_shares(problem, statistics, n_components, factors):
+    covariance, scale = problem.covariance.apart, problem.units.scale
     frame = Components(
         np.full(n_components, 1.0 / n_components),
-        np.zeros((n_components, X.shape[1])),
-        *covariance.unit(n_components, scale_of(X)),
+        np.zeros((n_components, len(scale))),
+        *covariance.unit(n_components, scale),
     )
-    statistics = complete_statistics(X, labels, frame, covariance)
-    moments = covariance.moments(statistics)
+    found = statistics(frame)
+    moments = covariance.moments(found, frame)
     frame = frame._replace(means=covariance.moved_means(moments, frame))
     if factors is not None:
-        return Components(covariance.weights(statistics.mass), frame.means, *factors)
+        components = Components(covariance.weights(found.mass), frame.means, *factors)
+        return components, np.zeros(n_components, dtype=bool)
     # Once more about the means just found: a tight component far from the origin keeps all digits of its covariance.
-    statistics = complete_statistics(X, labels, frame, covariance)
-    return covariance.m_step(
-        statistics.mass, covariance.moments(statistics), frame, problem.reg_covar, problem.resolution
-    )
-
-
-def _maximise(problem, components, statistics):
-    covariance = problem.covariance
-    moments = covariance.moments(statistics)
-    if covariance.cancels(moments):
-        # A mean jumped by a hundred of its new standard deviations (a start far from the rows). The same labels seen
-        # from where the means are going give the same moments without the cancellation.
-        labels = responsibilities(component_scores(problem.X, components, covariance))
-        components = components._replace(means=covariance.moved_means(moments, components))
-        statistics = complete_statistics(problem.X, labels, components, covariance)
-        moments = covariance.moments(statistics)
-    return covariance.m_step(statistics.mass, moments, components, problem.reg_covar, problem.resolution)
+    found = statistics(frame)
+    return covariance.m_step(found.mass, covariance.moments(found, frame), frame, problem.reg_covar, problem.floor)
 
 
 def _rounding(bound):

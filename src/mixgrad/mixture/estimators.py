@@ -1,36 +1,26 @@
 """The estimator: scikit-learn's `GaussianMixture`, fitted by gradients."""
 
 import math
-import warnings
 from numbers import Integral, Real
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mixgrad._errors import DataError
-from mixgrad.mixture.checks import check_covariances, check_means, check_precisions, check_weights
-from mixgrad.mixture.covariance import ill_defined
-from mixgrad.mixture.em import Problem, Status, run
+from mixgrad.mixture import sweep
+from mixgrad.mixture.checks import check_covariances, check_means, check_weights
+from mixgrad.mixture.distinct import check_sample_weight
+from mixgrad.mixture.em import Status
+from mixgrad.mixture.fitting import Parameters, best_fit, diagnostics, in_data_units, make_problem, warn_of
 from mixgrad.mixture.gaussian import COVARIANCES
-from mixgrad.mixture.likelihood import Components, component_scores, log_densities, responsibilities
-from mixgrad.mixture.progress import Printer
-from mixgrad.mixture.start import STARTS, Given, drawn
-from mixgrad.mixture.units import centre_of, resolution_of
+from mixgrad.mixture.likelihood import Components
+from mixgrad.mixture.start import STARTS
 
 __all__ = ["GaussianMixture", "Parameters"]
-
-
-class Parameters(NamedTuple):
-    """A mixture's parameters in the units of the data; `covariances` has the shape of its type."""
-
-    weights: np.ndarray
-    means: np.ndarray
-    covariances: np.ndarray
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -58,8 +48,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Each component has its own covariance matrix; all share one; own variances per feature; one own variance.
     tol : float, default=1e-3
         A fit has converged when the mean log-likelihood per row grows by less.
-    reg_covar : float, default=1e-6
-        Added to the diagonal of the covariances, in squared units of the data.
+    reg_covar : float, default=None
+        Added to the diagonal of the covariances, in squared units of the data, as in scikit-learn, where it is 1e-6;
+        then everything is as there, and a `random_state` draws the same starts.
+        None adds nothing, and keeps standard deviations above a millionth of the data's own spread instead, which
+        changes the covariances of collapsing components only. Then nothing depends on units, or on the order of rows:
+        starts are drawn from the rows in order, and k-means measures distances in units of the columns.
     max_iter : int, default=100
         Largest number of iterations of one start. 0 returns the start itself.
     n_init : int, default=1
@@ -80,6 +74,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         1 prints the starts and iterations, 2 and more also times and changes.
     verbose_interval : int, default=10
         Iterations from one printed line to the next.
+    fixed : set of {'weights', 'means', 'covariances'}, default=None
+        Parameters that stay as they are at the start: means at `means_init`, covariances at the inverses of
+        `precisions_init`, weights at `weights_init`, and equal without it.
 
     Attributes
     ----------
@@ -100,6 +97,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Its mean log-likelihood per row, under the parameters with which the last iteration began.
     lower_bounds_ : list of float
         The same after each of its iterations.
+    diagnostics_ : list of Diagnostic
+        What is wrong with components: tuples (component, kind, message), kind being 'collapsed' (its covariance had to
+        be kept from vanishing) or 'empty' (no rows).
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -120,7 +120,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCES))],
         "tol": [Interval(Real, 0.0, None, closed="left")],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left"), None],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "init_params": [StrOptions(set(STARTS))],
@@ -131,6 +131,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "verbose_interval": [Interval(Integral, 1, None, closed="left")],
+        "fixed": ["array-like", set, str, None],
     }
 
     weights_: np.ndarray
@@ -142,6 +143,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     n_iter_: int
     lower_bound_: float
     lower_bounds_: list
+    diagnostics_: list
     n_features_in_: int
     feature_names_in_: np.ndarray
 
@@ -151,7 +153,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         *,
         covariance_type="full",
         tol=1e-3,
-        reg_covar=1e-6,
+        reg_covar=None,
         max_iter=100,
         n_init=1,
         init_params="kmeans",
@@ -162,6 +164,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         warm_start=False,
         verbose=0,
         verbose_interval=10,
+        fixed=None,
     ):
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -177,6 +180,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
+        self.fixed = fixed
 
     @classmethod
     def from_parameters(cls, weights, means, covariances, covariance_type="full"):
@@ -213,13 +217,18 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         model._store(Parameters(weights, means, covariances), np.result_type(weights, means, covariances))
         return model
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Estimate the parameters.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : ignored
+        y : array-like of int of shape (n_samples,), optional
+            Known components of rows, 0 to n_components - 1, and -1 for rows of which nothing is known. If all are known
+            the fit is supervised: one step, in closed form. Anything else is a target for somebody else, and ignored as
+            in scikit-learn, with a warning if it looks like labels.
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row counts: a row of weight 2 is a row repeated, one of weight 0 is not there.
 
         Returns
         -------
@@ -229,23 +238,31 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            The table or an argument of the constructor cannot be used, or a covariance is not positive definite.
-        """
-        return self._fit(X)
+            The table, the weights or an argument of the constructor cannot be used.
 
-    def fit_predict(self, X, y=None):
+        Warns
+        -----
+        ConvergenceWarning
+            No start converged within `max_iter`.
+        CollapseWarning
+            Components shrank onto single rows, lines or planes; `diagnostics_` names them.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def fit_predict(self, X, y=None, sample_weight=None):
         """Estimate the parameters and return the most probable component of each row.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : ignored
+        y, sample_weight
+            As for `fit`.
 
         Returns
         -------
         ndarray of int of shape (n_samples,)
         """
-        return self._fit(X).predict(X)
+        return self._fit(X, y, sample_weight).predict(X)
 
     def score_samples(self, X):
         """Log-density of each row.
@@ -258,23 +275,25 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        X, table = self._scores(X)
-        return log_densities(table).astype(self._dtype(X), copy=False)
+        X = self._checked(X)
+        return sweep.densities(*self._view(X)).astype(self._dtype(X), copy=False)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Mean log-density of the rows.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row counts.
 
         Returns
         -------
         float
         """
-        _, table = self._scores(X)
-        return float(np.mean(log_densities(table)))
+        total, weight = self._total_density(X, sample_weight)
+        return total / weight
 
     def predict(self, X):
         """Most probable component of each row.
@@ -287,8 +306,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         -------
         ndarray of int of shape (n_samples,)
         """
-        _, table = self._scores(X)
-        return np.argmax(table, axis=0)
+        return sweep.most_probable(*self._view(self._checked(X)))
 
     def predict_proba(self, X):
         """Probability of each component given each row: the gradient of the log-likelihood in the scores.
@@ -303,8 +321,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             Rows sum to 1, except those from which every component is so far (1e154 standard deviations) that all
             densities are 0: these hold zeros.
         """
-        X, table = self._scores(X)
-        return np.ascontiguousarray(responsibilities(table).T, dtype=self._dtype(X))
+        X = self._checked(X)
+        return np.ascontiguousarray(sweep.probabilities(*self._view(X)), dtype=self._dtype(X))
 
     def sample(self, n_samples=1):
         """Draw rows from the mixture.
@@ -334,35 +352,39 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ]
         return np.vstack(rows).astype(np.float64, copy=False), np.repeat(np.arange(len(counts)), counts)
 
-    def bic(self, X):
+    def bic(self, X, sample_weight=None):
         """Bayesian information criterion of the model on a table: the lower the better.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row counts.
 
         Returns
         -------
         float
-            ``-2 log L + p log n`` with p free parameters.
+            ``-2 log L + p log n`` with p free parameters and n the sum of the weights.
         """
-        _, table = self._scores(X)
-        return float(-2.0 * np.sum(log_densities(table)) + self._n_parameters() * math.log(table.shape[1]))
+        total, weight = self._total_density(X, sample_weight)
+        return -2.0 * total + self._n_parameters() * math.log(weight)
 
-    def aic(self, X):
+    def aic(self, X, sample_weight=None):
         """Akaike information criterion of the model on a table: the lower the better.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), optional
+            How often each row counts.
 
         Returns
         -------
         float
             ``-2 log L + 2 p`` with p free parameters.
         """
-        _, table = self._scores(X)
-        return float(-2.0 * np.sum(log_densities(table)) + 2.0 * self._n_parameters())
+        total, _ = self._total_density(X, sample_weight)
+        return -2.0 * total + 2.0 * self._n_parameters()
 
     def _n_parameters(self):
         """Count the free parameters, p."""
@@ -370,93 +392,32 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         of_covariances = COVARIANCES[self.covariance_type].n_parameters(n_components, n_features)
         return of_covariances + n_components * n_features + n_components - 1
 
-    def _fit(self, X, observe=None):
+    def _fit(self, X, y=None, sample_weight=None, observe=None):
         """Fit, and tell an observer about it.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X, y, sample_weight
+            As for `fit`.
         observe : callable, optional
             ``observe(start_index, iteration, lower_bound_per_row, parameters)`` is called after each iteration with the
             bound and the `Parameters` that reach it, those with which the iteration began.
         """
         self._validate_params()
         X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2))
-        if len(X) < self.n_components:
-            raise DataError(
-                f"Expected n_samples >= n_components but got n_components = {self.n_components}, n_samples = {len(X)}"
-            )
-        centre = centre_of(X)
-        problem = Problem(
-            X.astype(np.float64, copy=False) - centre,
-            COVARIANCES[self.covariance_type],
-            float(self.reg_covar),
-            # With a positive reg_covar covariances are positive definite by construction.
-            0.0 if self.reg_covar > 0.0 else resolution_of(X),
-        )
-        best = self._best_fit(problem, centre, observe)
-        if best.status is not Status.CONVERGED and self.max_iter > 0:
-            warnings.warn(
-                "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
-                "tol, or check for degenerate data.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        self._store(_in_data_units(best.components, centre, problem.covariance), X.dtype)
-        self.converged_ = best.status is Status.CONVERGED
-        self.n_iter_ = best.n_iter
-        self.lower_bound_ = best.lower_bound
-        self.lower_bounds_ = best.lower_bounds
+        problem = make_problem(self, X, y, sample_weight)
+        fit = best_fit(self, problem, observe)
+        centre, covariance = problem.units.centre, problem.covariance
+        self._store(in_data_units(fit.components, centre, covariance), X.dtype)
+        self.converged_ = fit.status is Status.CONVERGED
+        self.n_iter_ = fit.n_iter
+        self.lower_bound_ = fit.lower_bound
+        self.lower_bounds_ = fit.lower_bounds
+        self.diagnostics_ = diagnostics(fit, problem)
+        warn_of(fit, self.diagnostics_, self.max_iter, stacklevel=4)
+        if fit.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
         return self
-
-    def _best_fit(self, problem, centre, observe):
-        """Return the `Fit` with the highest bound of all starts."""
-        printer = Printer(self.verbose, self.verbose_interval)
-        if warm := self.warm_start and hasattr(self, "means_"):
-            starts = [self._continued(problem, centre)]
-        else:
-            given, random_state = self._given(problem, centre), check_random_state(self.random_state)
-            starts = drawn(problem, self.n_components, self.init_params, self.n_init, random_state, given)
-        earlier_bound = getattr(self, "lower_bound_", -np.inf) if warm else -np.inf
-        fits = []
-        for index, components in enumerate(starts):
-
-            def watch(state, index=index):
-                printer.iteration(state)
-                if observe is not None:
-                    parameters = _in_data_units(state.evaluated, centre, problem.covariance)
-                    observe(index, state.iteration, state.lower_bound, parameters)
-
-            printer.begin(index)
-            fits.append(run(problem, components, self.tol, self.max_iter, earlier_bound, watch))
-            printer.end(fits[-1], fits[-1].status is Status.CONVERGED)
-        # Without iterations there are no bounds to compare, and the last start is kept.
-        return max(fits, key=lambda fit: fit.lower_bound) if self.max_iter > 0 else fits[-1]
-
-    def _given(self, problem, centre):
-        """Check what the user fixed of a start, and return it as `Given`."""
-        covariance, shape = problem.covariance, (self.n_components, problem.X.shape[1])
-        weights = means = factors = None
-        if self.weights_init is not None:
-            weights = check_weights(self.weights_init, shape[0], "weights_init").astype(np.float64)
-        if self.means_init is not None:
-            means = check_means(self.means_init, *shape, "means_init") - centre
-        if self.precisions_init is not None:
-            precisions = check_precisions(self.precisions_init, covariance, *shape, "precisions_init")
-            factors = covariance.factors_of_precisions(precisions.astype(np.float64))
-        return Given(weights, means, factors)
-
-    def _continued(self, problem, centre):
-        """Return the components that the model already has, for data that are centred."""
-        shape = (self.n_components, problem.X.shape[1])
-        if self.means_.shape != shape or self.covariances_.shape != problem.covariance.shape(*shape):
-            raise DataError(
-                f"warm_start continues from means of shape {self.means_.shape} and covariances of shape "
-                f"{self.covariances_.shape}, but n_components, covariance_type and the table ask for {shape} and "
-                f"{problem.covariance.shape(*shape)}. Set warm_start=False to begin anew."
-            )
-        components = self._components()
-        return components._replace(means=components.means - centre)
 
     def _store(self, parameters, dtype):
         """Set the attributes that follow from the parameters.
@@ -466,19 +427,25 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         covariance = COVARIANCES[self.covariance_type]
         weights, means, covariances = (np.asarray(values, dtype=dtype) for values in parameters)
-        try:
-            _, whitening = covariance.factors(covariances.astype(np.float64))
-        except np.linalg.LinAlgError:
-            raise ill_defined("some component", self.reg_covar, dtype) from None
+        covariances, whitening = _definite(covariances, covariance)
         self.weights_, self.means_, self.covariances_ = weights, means, covariances
         self.precisions_cholesky_ = whitening.astype(dtype)
         self.precisions_ = covariance.precisions(whitening).astype(dtype)
 
-    def _scores(self, X):
-        """Return the rows as they were understood, and their scores of shape (K, n) in double precision."""
+    def _checked(self, X):
         check_is_fitted(self)
-        X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
-        return X, component_scores(X, self._components(), COVARIANCES[self.covariance_type])
+        return np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+
+    def _view(self, X, weights=None):
+        """Return the arguments of a sweep over a table."""
+        centre, covariance = np.zeros(X.shape[1]), COVARIANCES[self.covariance_type]
+        return sweep.Rows(X, weights), centre, self._components(), covariance
+
+    def _total_density(self, X, sample_weight):
+        """Return the log-likelihood of a table, and the sum of its weights."""
+        X = self._checked(X)
+        weights = check_sample_weight(sample_weight, len(X))
+        return sweep.total_density(*self._view(X, weights)), float(len(X) if weights is None else weights.sum())
 
     def _components(self):
         """Return the model's components in double precision."""
@@ -491,5 +458,16 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return np.result_type(X, self.means_)
 
 
-def _in_data_units(components, centre, covariance):
-    return Parameters(components.weights, components.means + centre, covariance.covariances(components.factor))
+def _definite(covariances, covariance):
+    """Covariances that are positive definite as they are stored, and their whitening.
+
+    Rounding to single precision may take that from a matrix that is nearly singular: its variances are raised by as
+    little as gives it back.
+    """
+    rise = np.finfo(covariances.dtype).eps
+    while True:
+        try:
+            return covariances, covariance.factors(covariances.astype(np.float64))[1]
+        except np.linalg.LinAlgError:
+            covariances = covariance.inflated(covariances, rise)
+            rise *= 4.0

@@ -4,12 +4,12 @@ The methods are described in `mixgrad.mixture.covariance.Covariance`.
 """
 
 import math
-from abc import abstractmethod
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-from mixgrad.mixture.covariance import Covariance, Moments, ill_defined, numbered, steps
+from mixgrad.mixture.covariance import Covariance, Moments, steps
+from mixgrad.rules.index import take_apart, update
 
 __all__ = ["FULL", "TIED"]
 
@@ -24,26 +24,30 @@ class _Matrix(Covariance):
 
     positivity = "symmetric, positive-definite"
 
-    def whitened(self, X, means, whitening):
-        return (X - means[:, None, :]) @ whitening
-
-    def pair(self, linear, quadratic, z):
-        return np.sum((z @ quadratic + linear[:, None, :]) * z, axis=-1)
+    def squares(self, view):
+        return np.sum(view * view, axis=-1)
 
     def log_normalizer(self, whitening, n_features):
         return 0.5 * n_features * math.log(2 * math.pi) - np.log(self.variances(whitening)).sum(axis=-1)
 
-    def refined(self, components, central, reg_covar, resolution):
+    def refined(self, components, central, reg_covar, floor):
         inner = _symmetric(central) + reg_covar * (components.whitening.mT @ components.whitening)
+        old, size = _each(components.factor), inner.shape[-1]
+        collapsed = np.zeros(len(old), dtype=bool)
         try:
             factor = components.factor @ np.linalg.cholesky(inner)
         except np.linalg.LinAlgError:
-            collapsed = [not _is_definite(matrix) for matrix in inner.reshape(-1, *inner.shape[-2:])]
+            factor, collapsed[:] = np.empty_like(inner), True
         else:
-            collapsed = np.atleast_1d(np.any(self.variances(factor) <= resolution, axis=-1))
+            whitening = self.whitening_of(factor)
+            # The smallest eigenvalue in units of the floor is at least one over this: in most cases that settles it.
+            collapsed[:] = np.sum((_each(whitening) * (np.ones(size) * floor)[:, None]) ** 2, axis=(1, 2)) >= 1.0
             if not np.any(collapsed):
-                return factor
-        raise ill_defined(self._whose(np.flatnonzero(collapsed)), reg_covar) from None
+                return factor, whitening, np.broadcast_to(collapsed, len(components.means))
+        for k in np.flatnonzero(collapsed):
+            covariance = old[k] @ _each(inner)[k] @ old[k].T
+            _each(factor)[k], collapsed[k] = _raised(covariance, np.ones(size) * floor)
+        return factor, self.whitening_of(factor), np.broadcast_to(collapsed, len(components.means))
 
     def variances(self, array):
         return np.diagonal(array, axis1=-2, axis2=-1)
@@ -70,6 +74,10 @@ class _Matrix(Covariance):
     def factor_of(self, whitening):
         return np.ascontiguousarray(_inverse_triangular(whitening, lower=False).mT)
 
+    def inflated(self, covariances, share):
+        rise = np.maximum(share * self.variances(covariances), np.finfo(covariances.dtype).tiny)
+        return covariances + rise[..., None] * np.eye(rise.shape[-1], dtype=covariances.dtype)
+
     def is_positive(self, array):
         variances = np.abs(self.variances(array))
         scale = np.sqrt(variances[..., :, None] * variances[..., None, :])
@@ -77,10 +85,6 @@ class _Matrix(Covariance):
 
     def draw(self, random_state, mean, covariance, count):
         return random_state.multivariate_normal(mean, covariance, count)
-
-    @abstractmethod
-    def _whose(self, collapsed) -> str:
-        """Name the owners of collapsed covariances."""
 
 
 class _Full(_Matrix):
@@ -103,13 +107,20 @@ class _Full(_Matrix):
     def unwhitened(self, delta, factor):
         return (factor @ delta[:, :, None])[:, :, 0]
 
-    def moments(self, statistics):
-        alive, mass, delta = steps(statistics)
-        raw = np.where(alive[:, None, None], statistics.second / mass[:, None, None], np.eye(delta.shape[1]))
-        return Moments(delta, raw, delta[:, :, None] * delta[:, None, :])
+    def second_shape(self, n_components, n_features):
+        return n_components, n_features * (n_features + 1) // 2
 
-    def _whose(self, collapsed):
-        return numbered(collapsed)
+    def view(self, X, components):
+        return (X - components.means[:, None, :]) @ _upper(_triangle(components.whitening))
+
+    def pair(self, linear, quadratic, view):
+        return np.sum((view @ _upper(quadratic) + linear[:, None, :]) * view, axis=-1)
+
+    def moments(self, statistics, components, fixed_means=False):
+        alive, mass, delta = steps(statistics, fixed_means)
+        second = _mirrored(statistics.second)
+        raw = np.where(alive[:, None, None], second / mass[:, None, None], np.eye(delta.shape[1]))
+        return Moments(delta, raw, delta[:, :, None] * delta[:, None, :])
 
 
 class _Tied(_Matrix):
@@ -132,17 +143,64 @@ class _Tied(_Matrix):
     def unwhitened(self, delta, factor):
         return delta @ factor.T
 
-    def moments(self, statistics):
-        _, _, delta = steps(statistics)
-        total = statistics.mass.sum()
-        return Moments(delta, statistics.second / total, (delta.T * (statistics.mass / total)) @ delta)
+    def second_shape(self, n_components, n_features):
+        return (n_features * (n_features + 1) // 2,)
 
-    def _whose(self, collapsed):
-        return "all components together"
+    def view(self, X, components):
+        return (X - components.means[:, None, :]) @ _upper(_triangle(components.whitening))
+
+    def pair(self, linear, quadratic, view):
+        return np.sum((view @ _upper(quadratic) + linear[:, None, :]) * view, axis=-1)
+
+    def moments(self, statistics, components, fixed_means=False):
+        _, _, delta = steps(statistics, fixed_means)
+        total = statistics.mass.sum()
+        raw = _mirrored(statistics.second) / total
+        return Moments(delta, raw, (delta.T * (statistics.mass / total)) @ delta)
+
+
+class _TiedTogether(_Tied):
+    """`TIED`, seen from the middle of the mixture: the second moments of the rows are the same for all components.
+
+    What the rows' shares of the components add up to is 1, so their second moment about a point that all share is no
+    matter of the shares: a K-th of the work. The moments about the means follow by subtraction, which costs digits when
+    the means lie far apart; then `Covariance.cancels` asks for `apart`.
+    """
+
+    @property
+    def apart(self):
+        return TIED_APART
+
+    def view(self, X, components):
+        middle = components.weights @ components.means
+        whitening = _upper(_triangle(components.whitening))
+        z = (X - middle) @ whitening
+        return z, z - ((components.means - middle) @ whitening)[:, None, :]
+
+    def squares(self, view):
+        return super().squares(view[1])
+
+    def pair(self, linear, quadratic, view):
+        together, own = view
+        return np.sum(own * linear[:, None, :], axis=-1) + np.sum((together @ _upper(quadratic)) * together, axis=-1)
+
+    def moments(self, statistics, components, fixed_means=False):
+        _, _, delta = steps(statistics, fixed_means)
+        total = statistics.mass.sum()
+        raw = _mirrored(statistics.second) / total
+        middle = components.weights @ components.means
+        offsets = (components.means - middle) @ components.whitening
+        # Sums of r (z - m)(z - m)^T = sums of z z^T minus this, for any place m of the new means.
+        places = offsets + delta
+        first = statistics.first + statistics.mass[:, None] * offsets
+        share = (first.T @ places) / total
+        shift = share + share.T - (places.T * (statistics.mass / total)) @ places
+        return Moments(delta, raw, shift)
 
 
 FULL = _Full()
-TIED = _Tied()
+TIED_APART = _Tied()
+TIED = _TiedTogether()
 
 
 def _symmetric(matrices):
@@ -155,6 +213,36 @@ def _is_definite(matrices):
     except np.linalg.LinAlgError:
         return False
     return True
+
+
+def _each(matrices):
+    return matrices.reshape(-1, *matrices.shape[-2:])
+
+
+def _triangle(matrices):
+    """Upper triangles, row by row: shape (..., d (d + 1) / 2)."""
+    return matrices[(..., *np.triu_indices(matrices.shape[-1]))]
+
+
+def _upper(triangle):
+    """Upper triangular matrices from `_triangle`; so the compiler sees which half is zero."""
+    size = (math.isqrt(8 * triangle.shape[-1] + 1) - 1) // 2
+    form, places = take_apart((..., *np.triu_indices(size)))
+    return update(np.zeros((*triangle.shape[:-1], size, size)), triangle, *places, form=form)
+
+
+def _mirrored(triangle):
+    """Symmetric matrices from their upper triangles."""
+    matrices = _upper(triangle)
+    return matrices + np.triu(matrices, 1).mT
+
+
+def _raised(covariance, floor):
+    """Factor of a covariance whose eigenvalues are raised to 1 in units of the floor, and whether any was below."""
+    values, vectors = np.linalg.eigh(_symmetric(covariance) / np.outer(floor, floor))
+    root = floor[:, None] * vectors * np.sqrt(np.maximum(values, 1.0))
+    triangle = np.asarray(np.linalg.qr(root.T, mode="r")).T
+    return triangle * np.where(np.diagonal(triangle) < 0.0, -1.0, 1.0), values[0] < 1.0
 
 
 def _inverse_triangular(matrices, lower):

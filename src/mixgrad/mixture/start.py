@@ -1,18 +1,21 @@
 """Starts of EM: components that labels give, drawn so that a seed gives the same start as in scikit-learn.
 
-Labels have the shape (K, n): the share of each row that each component gets in the first M-step. A function that draws
-them takes rows of shape (n, d), the number of components K and a ``numpy.random.RandomState``.
+Where a problem is relative to the units of its table, its rows come merged, repeated ones once with the sum of their
+weights, and sorted: the start depends neither on their order nor on whether a row is repeated or weighs more. Otherwise
+they come as the user has them, and starts are scikit-learn's.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from mixgrad.mixture.em import supervised
+from mixgrad.mixture.em import labelled, shared
 from mixgrad.mixture.likelihood import Components
+from mixgrad.mixture.sweep import Rows
 
-__all__ = ["STARTS", "Given", "drawn"]
+__all__ = ["STARTS", "Given", "drawn", "from_known"]
 
 
 class Given(NamedTuple):
@@ -31,61 +34,96 @@ class Given(NamedTuple):
     means: np.ndarray | None = None
     factors: tuple | None = None
 
+    def put_into(self, components):
+        """Components with what is given in its place."""
+        named = {"weights": self.weights, "means": self.means}
+        return components._replace(**{name: values for name, values in named.items() if values is not None})
 
-def drawn(problem, n_components, init_params, n_starts, random_state, given):
-    """Yield the components of each start.
+
+def drawn(problem, n_components, init_params, random_state, given):
+    """Return the components of one start.
 
     Parameters
     ----------
     problem : Problem
-    n_components, n_starts : int
+    n_components : int
     init_params : str
         A key of `STARTS`.
     random_state : numpy.random.RandomState
         Not touched if everything is given.
     given : Given
 
-    Yields
-    ------
+    Returns
+    -------
     Components
     """
-    complete = all(part is not None for part in given)
-    fixed = {name: getattr(given, name) for name in ("weights", "means") if getattr(given, name) is not None}
-    for _ in range(n_starts):
-        if complete:
-            yield Components(given.weights, given.means, *given.factors)
-        else:
-            labels = STARTS[init_params](problem.X, n_components, random_state)
-            yield supervised(problem, labels, given.factors)._replace(**fixed)
+    if all(part is not None for part in given):
+        return Components(given.weights, given.means, *given.factors)
+    if n_components > len(problem.rows.X):
+        # Fewer distinct rows than components: some share a row.
+        places = np.arange(n_components) % len(problem.rows.X)
+        components, _ = _single_rows(problem, places, given.factors)
+    else:
+        components, _ = STARTS[init_params](problem, n_components, random_state, given.factors)
+    return given.put_into(components)
 
 
-def kmeans(X, n_components, random_state):
-    """Label rows with the clusters of k-means."""
-    clusters = KMeans(n_clusters=n_components, n_init=1, random_state=random_state).fit(X).labels_  # pyright: ignore
-    return (clusters == np.arange(n_components)[:, None]).astype(np.float64)
+def from_known(problem, n_components, given):
+    """Components of rows with known labels, the others being counted to the nearest mean of the known.
+
+    A component that no label names starts at the row farthest from the means before it.
+    """
+    X, labels = _comparable(problem), problem.rows.labels
+    means = np.empty((n_components, X.shape[1]))
+    distances = np.full((n_components, len(X)), np.inf)
+    named = np.isin(np.arange(n_components), labels)
+    for k in np.argsort(~named, kind="stable"):
+        nearest = np.min(distances, axis=0)
+        means[k] = X[labels == k].mean(axis=0) if named[k] else X[np.argmax(np.where(labels < 0, nearest, -1))]
+        distances[k] = np.sum((X - means[k]) ** 2, axis=1)
+    whole = replace(problem, rows=problem.rows._replace(labels=None))
+    completed = np.where(labels >= 0, labels, np.argmin(distances, axis=0))
+    components, _ = labelled(whole, completed, n_components, given.factors)
+    return given.put_into(components)
 
 
-def kmeans_plus_plus(X, n_components, random_state):
-    """Label one row per component, far from each other: the seeding of k-means."""
-    _, rows = kmeans_plusplus(X, n_components, random_state=random_state)
-    return _single_rows(rows, len(X))
+def kmeans(problem, n_components, random_state, factors):
+    """Begin with the clusters of k-means."""
+    model = KMeans(n_clusters=n_components, n_init=1, random_state=random_state)  # pyright: ignore
+    clusters = model.fit(_comparable(problem), sample_weight=problem.rows.weights).labels_
+    return labelled(problem, clusters, n_components, factors)
 
 
-def random(X, n_components, random_state):
-    """Label all rows at random: every component starts near the whole table."""
-    labels = random_state.uniform(size=(len(X), n_components))
-    return (labels / labels.sum(axis=1, keepdims=True)).T
+def kmeans_plus_plus(problem, n_components, random_state, factors):
+    """Begin with one row per component, far from each other: the seeding of k-means."""
+    weights = problem.rows.weights
+    _, places = kmeans_plusplus(_comparable(problem), n_components, sample_weight=weights, random_state=random_state)
+    return _single_rows(problem, places, factors)
 
 
-def random_from_data(X, n_components, random_state):
-    """Label one row per component, uniformly at random without replacement."""
-    return _single_rows(random_state.choice(len(X), size=n_components, replace=False), len(X))
+def random(problem, n_components, random_state, factors):
+    """Share all rows at random: every component starts near the whole table."""
+    shares = random_state.uniform(size=(len(problem.rows.X), n_components))
+    return shared(problem, shares / shares.sum(axis=1, keepdims=True), factors)
 
 
-def _single_rows(rows, n_rows):
-    labels = np.zeros((len(rows), n_rows))
-    labels[np.arange(len(rows)), rows] = 1.0
-    return labels
+def random_from_data(problem, n_components, random_state, factors):
+    """Begin with one row per component, drawn at random without replacement."""
+    weights = problem.rows.weights
+    chances = None if weights is None or np.all(weights == weights[0]) else weights / weights.sum()
+    places = random_state.choice(len(problem.rows.X), size=n_components, replace=False, p=chances)
+    return _single_rows(problem, places, factors)
+
+
+def _single_rows(problem, places, factors):
+    rows = Rows(problem.rows.X[places])
+    return labelled(replace(problem, rows=rows), np.arange(len(places)), len(places), factors)
+
+
+def _comparable(problem):
+    """Rows whose distances mean something: in units of the columns, unless those that the user has are to count."""
+    X = problem.rows.X - problem.units.centre
+    return X / problem.units.scale if problem.relative else X
 
 
 STARTS = {

@@ -1,47 +1,125 @@
-"""Where a table lies and how finely it is resolved."""
+"""Where a table lies, in what units, and how finely it is resolved."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from mixgrad._errors import DataError
 
-__all__ = ["centre_of", "resolution_of", "scale_of"]
+__all__ = ["SMALLEST_SPREAD", "Units"]
 
 # Squares of larger spans come near the largest float64, and squares of smaller spreads near the smallest.
 LARGEST_SPAN = 1e150
 SMALLEST_SPREAD = 1e-150
+# Smallest standard deviations in units of `Units.spread`: what nobody would take for a cluster of its own; and, where
+# reg_covar says how covariances are kept away from zero, what rounding leaves of a matrix that has none.
+FLOOR, ROUNDED_FLOOR = 1e-6, 1e-8
+# Shares of the rows that may be crowded: the spread is that of the first of them that is not on one point.
+CROWDS = (0.1, 0.2, 0.5, 1.0)
+# Rows of a sample that are enough to find the spread.
+SAMPLE = 100_000
 
 
-def centre_of(X):
-    """Point of shape (d,) near the middle of the rows, such that ``X - centre`` is exact.
+class Units(NamedTuple):
+    """The place, the size and the resolution of each column; arrays of shape (d,).
 
-    Parameters are computed relative to it, so that they have as many digits at an offset of 1e8 as at none. It is a
-    multiple of a power of two above four times the span of its column: the subtraction does not round, a column whose
-    offset is small against its span (all ordinary data) is left untouched bit by bit, and a constant column becomes 0.
-
-    Raises
-    ------
-    DataError
-        A column spans so much that variances overflow.
+    Attributes
+    ----------
+    centre : ndarray
+        A point near the middle of most rows, such that ``X - centre`` is exact. Parameters are computed relative to
+        it, so that they have as many digits at an offset of 1e8 as at none. It is a multiple of a power of two above
+        four times the span of most rows: a column whose offset is small against its span (all ordinary data) is left
+        untouched bit by bit, and a constant column becomes 0.
+    scale : ndarray
+        Width of the interval of the middle four fifths of the rows; where that is none, size of the numbers about the
+        centre, and 1 for a constant column.
+    spread : ndarray
+        Width of the narrowest interval that holds a tenth of the rows (more, where so many are equal): so neither
+        clusters far apart nor single outliers make it large.
+    resolution : ndarray
+        Standard deviations that are nothing but rounding of the table's own numbers.
     """
-    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+
+    centre: np.ndarray
+    scale: np.ndarray
+    spread: np.ndarray
+    resolution: np.ndarray
+
+    @classmethod
+    def of(cls, X, weights=None):
+        """Measure a table of shape (n, d) whose rows have weights of shape (n,), or None.
+
+        Raises
+        ------
+        DataError
+            A column spans so much that variances overflow.
+        """
+        low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+        _refuse_overflow(low, high)
+        step = -(-len(X) // SAMPLE)
+        sample, weights = X[::step].astype(np.float64), None if weights is None else weights[::step]
+        columns = [_Sorted(column, weights) for column in sample.T]
+        centre = np.array([column.centre() for column in columns])
+        spread = np.array([column.spread() for column in columns])
+        scale = np.array([column.quantile(0.9) - column.quantile(0.1) for column in columns])
+        size = np.maximum(np.abs(low - centre), np.abs(high - centre))
+        largest = np.maximum(np.abs(low), np.abs(high))
+        return cls(
+            centre,
+            _first_positive(scale, size),
+            _first_positive(spread, largest),
+            np.maximum(4.0 * np.finfo(np.float64).eps * largest, SMALLEST_SPREAD),
+        )
+
+    def floor(self, relative):
+        """Smallest standard deviations of a component: relative to the spread, or next to nothing."""
+        return np.maximum((FLOOR if relative else ROUNDED_FLOOR) * self.spread, self.resolution)
+
+
+class _Sorted:
+    """The values of a column in order."""
+
+    def __init__(self, column, weights):
+        order = np.argsort(column)
+        self.values = column[order]
+        self.cumulated = np.cumsum(np.ones(len(column)) if weights is None else weights[order])
+
+    def quantile(self, share):
+        """Smallest value that has at least this share of the weight at or below it."""
+        return self.values[self._place(share * self.cumulated[-1])]
+
+    def centre(self):
+        low, high = self.quantile(0.01), self.quantile(0.99)
+        if high == low:
+            return low
+        _, exponent = np.frexp(4.0 * (high - low))
+        grid = np.ldexp(1.0, exponent)
+        return grid * np.round((low + 0.5 * (high - low)) / grid)
+
+    def spread(self):
+        before = np.append(0.0, self.cumulated[:-1])
+        for share in CROWDS:
+            needed = before + share * self.cumulated[-1]
+            inside = needed <= self.cumulated[-1] * (1.0 + 1e-12)
+            widths = self.values[self._place(needed[inside])] - self.values[inside]
+            if np.min(widths) > 0.0:
+                return np.min(widths)
+        return 0.0
+
+    def _place(self, weight):
+        # A hair less, for sums of weights are rounded.
+        places = np.searchsorted(self.cumulated, weight * (1.0 - 1e-12))
+        return np.minimum(places, len(self.values) - 1)
+
+
+def _first_positive(size, other):
+    return np.where(size > SMALLEST_SPREAD, size, np.where(other > SMALLEST_SPREAD, other, 1.0))
+
+
+def _refuse_overflow(low, high):
     with np.errstate(over="ignore"):
         span = high - low
     if not np.all(span < LARGEST_SPAN):
         column = int(np.argmax(span))
         reach = f"from {low[column]:g} to {high[column]:g}"
         raise DataError(f"Column {column} reaches {reach}: its variance overflows. Scale the input data.")
-    _, exponent = np.frexp(4.0 * span)
-    grid = np.ldexp(1.0, exponent)
-    return np.where(span > 0.0, grid * np.round((low + 0.5 * span) / grid), low)
-
-
-def resolution_of(X):
-    """Return standard deviations, shape (d,), that are nothing but rounding of the table's own numbers."""
-    rounding = 4.0 * np.finfo(np.float64).eps * np.abs(X).max(axis=0).astype(np.float64)
-    return np.maximum(rounding, SMALLEST_SPREAD)
-
-
-def scale_of(X):
-    """Return the size of each column, shape (d,); 1 for a column of zeros."""
-    scale = np.abs(X).max(axis=0)
-    return np.where(scale > SMALLEST_SPREAD, scale, 1.0)

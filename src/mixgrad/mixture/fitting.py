@@ -1,0 +1,222 @@
+"""What `GaussianMixture.fit` does: a problem from a table, starts, the best of their fits, what to tell the user."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from mixgrad._errors import CollapseWarning, DataError
+from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
+from mixgrad.mixture.covariance import Fixed
+from mixgrad.mixture.distinct import check_sample_weight, distinct
+from mixgrad.mixture.em import Fit, Problem, Status, labelled, run
+from mixgrad.mixture.gaussian import COVARIANCES
+from mixgrad.mixture.progress import Printer
+from mixgrad.mixture.start import Given, drawn, from_known
+
+__all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units", "make_problem", "warn_of"]
+
+# From this number of rows on repeated ones are not looked for: that would take more memory than the fit.
+LARGE = 2_000_000
+# A component of less than this many rows has none.
+NO_ROWS = 1e-3
+
+
+class Parameters(NamedTuple):
+    """A mixture's parameters in the units of the data; `covariances` has the shape of its type."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+
+
+class Diagnostic(NamedTuple):
+    """Something wrong with a component.
+
+    Attributes
+    ----------
+    component : int
+    kind : {'collapsed', 'empty'}
+        Its covariance had to be kept from vanishing; or it has no rows.
+    message : str
+        The same in words.
+    """
+
+    component: int
+    kind: str
+    message: str
+
+
+def make_problem(model, X, y, sample_weight):
+    """Check a table and what is known of its rows, and return them as a `Problem`: repeated rows merged.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+    X : ndarray of shape (n, d)
+    y, sample_weight : array-like of shape (n,), optional
+
+    Returns
+    -------
+    Problem
+    """
+    weights = check_sample_weight(sample_weight, len(X))
+    labels = check_labels(y, len(X), model.n_components)
+    if weights is None and len(X) < model.n_components:
+        raise DataError(
+            f"Expected n_samples >= n_components but got n_components = {model.n_components}, n_samples = {len(X)}"
+        )
+    if weights is not None and not np.all(weights):
+        kept = weights > 0.0
+        X, weights, labels = X[kept], weights[kept], None if labels is None else labels[kept]
+    if model.reg_covar is None and labels is None and len(X) < LARGE:
+        X, weights = _in_order(*distinct(X, weights)[:2])
+    covariance, fixed = COVARIANCES[model.covariance_type], check_fixed(model)
+    return Problem.of(X, covariance, weights, labels, model.reg_covar, fixed)
+
+
+def best_fit(model, problem, observe=None):
+    """Return the `Fit` with the highest bound of all starts.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+    problem : Problem
+    observe : callable, optional
+        As for `GaussianMixture._fit`.
+
+    Returns
+    -------
+    Fit
+    """
+    labels = problem.rows.labels
+    if labels is not None and np.all(labels >= 0):
+        return _supervised(model, problem)
+    printer, centre = Printer(model.verbose, model.verbose_interval), problem.units.centre
+    earlier_bound, fits = -np.inf, []
+    if model.warm_start and hasattr(model, "means_"):
+        starts, earlier_bound = [_continued(model, problem)], getattr(model, "lower_bound_", -np.inf)
+    else:
+        starts = _starts(model, problem)
+    for index, components in enumerate(starts):
+
+        def watch(state, index=index):
+            printer.iteration(state)
+            if observe is not None:
+                parameters = in_data_units(state.evaluated, centre, problem.covariance)
+                observe(index, state.iteration, state.lower_bound, parameters)
+
+        printer.begin(index)
+        fits.append(run(problem, components, model.tol, model.max_iter, earlier_bound, watch))
+        printer.end(fits[-1], fits[-1].status is Status.CONVERGED)
+        if fits[-1].status is Status.INTERRUPTED:
+            break
+    # Without iterations there are no bounds to compare, and the last start is kept.
+    best = max(fits, key=lambda fit: fit.lower_bound) if model.max_iter > 0 else fits[-1]
+    return best._replace(status=fits[-1].status) if fits[-1].status is Status.INTERRUPTED else best
+
+
+def in_data_units(components, centre, covariance):
+    """Return components as `Parameters`."""
+    return Parameters(components.weights, components.means + centre, covariance.covariances(components.factor))
+
+
+def diagnostics(fit, problem):
+    """List what is wrong with the components of a fit, as `Diagnostic`."""
+    found = []
+    for k, (collapsed, weight) in enumerate(zip(fit.collapsed, fit.components.weights, strict=True)):
+        if weight * problem.total < NO_ROWS:
+            found.append(Diagnostic(k, "empty", f"component {k} has no rows"))
+        elif collapsed:
+            rows = f"{weight * problem.total:.4g} rows"
+            message = (
+                f"component {k} ({rows}) shrank onto a point, line or plane; its covariance is kept from vanishing"
+            )
+            found.append(Diagnostic(k, "collapsed", message))
+    return found
+
+
+def warn_of(fit, found, max_iter, stacklevel):
+    """Warn of a fit that did not converge, and of what was found wrong with it."""
+    if fit.status is Status.EXHAUSTED and max_iter > 0:
+        warnings.warn(
+            "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
+            "tol, or check for degenerate data.",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+    if found:
+        warnings.warn(
+            "; ".join(item.message for item in found)
+            + ". Decrease n_components, increase reg_covar, or try other starts (n_init).",
+            CollapseWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def check_fixed(model):
+    """Blocks that `model.fixed` names, as `Fixed`; refuses what has no value to be fixed at."""
+    names = (model.fixed,) if isinstance(model.fixed, str) else tuple(model.fixed or ())
+    unknown = sorted(set(map(str, names)) - set(Fixed._fields))
+    if unknown:
+        raise DataError(f"fixed should name some of {', '.join(Fixed._fields)}, but got {', '.join(unknown)}.")
+    warm = model.warm_start and hasattr(model, "means_")
+    for name, given in (("means", "means_init"), ("covariances", "precisions_init")):
+        if name in names and getattr(model, given) is None and not warm:
+            raise DataError(f"fixed={name!r} keeps the {name} at their start, so it needs {given} (or a warm start).")
+    return Fixed(**{name: name in names for name in Fixed._fields})
+
+
+def _in_order(X, weights):
+    """Rows in an order that depends neither on their own nor on units: then starts do not."""
+    order = np.argsort(X[:, 0], kind="stable")
+    if np.any(np.diff(X[order, 0]) == 0.0):
+        order = np.lexsort(X.T[::-1])
+    return X[order], None if weights is None else weights[order]
+
+
+def _supervised(model, problem):
+    given = _given(model, problem)
+    components, collapsed = labelled(problem, problem.rows.labels, model.n_components, given.factors)
+    components = given.put_into(components) if any(problem.fixed) else components
+    bound = float(problem.sweep(components).log_likelihood) / problem.total
+    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed)
+
+
+def _starts(model, problem):
+    given, random_state = _given(model, problem), check_random_state(model.random_state)
+    if problem.rows.labels is not None:
+        return [from_known(problem, model.n_components, given)]
+    draw = (problem, model.n_components, model.init_params, random_state, given)
+    return (drawn(*draw) for _ in range(model.n_init))
+
+
+def _given(model, problem):
+    """Check what the user fixed of a start, and return it as `Given`."""
+    covariance, shape = problem.covariance, (model.n_components, problem.rows.X.shape[1])
+    weights = means = factors = None
+    if model.weights_init is not None:
+        weights = check_weights(model.weights_init, shape[0], "weights_init").astype(np.float64)
+    elif problem.fixed.weights:
+        weights = np.full(shape[0], 1.0 / shape[0])
+    if model.means_init is not None:
+        means = check_means(model.means_init, *shape, "means_init") - problem.units.centre
+    if model.precisions_init is not None:
+        precisions = check_precisions(model.precisions_init, covariance, *shape, "precisions_init")
+        factors = covariance.factors_of_precisions(precisions.astype(np.float64))
+    return Given(weights, means, factors)
+
+
+def _continued(model, problem):
+    """Return the components that the model already has, relative to the table's centre."""
+    shape = (model.n_components, problem.rows.X.shape[1])
+    if model.means_.shape != shape or model.covariances_.shape != problem.covariance.shape(*shape):
+        raise DataError(
+            f"warm_start continues from means of shape {model.means_.shape} and covariances of shape "
+            f"{model.covariances_.shape}, but n_components, covariance_type and the table ask for {shape} and "
+            f"{problem.covariance.shape(*shape)}. Set warm_start=False to begin anew."
+        )
+    components = model._components()
+    return components._replace(means=components.means - problem.units.centre)
