@@ -90,7 +90,7 @@ class Covariance(ABC):
 
     def weights(self, mass):
         """Weights of shape (K,), never zero: a component without rows may come back to life."""
-        positive = mass + 10 * EPS
+        positive = mass + 10 * EPS * mass.mean()
         return positive / positive.sum()
 
     def m_step(self, mass, moments, components, reg_covar=0.0, floor=SMALLEST_SPREAD, fixed=NOTHING_FIXED):

@@ -7,7 +7,8 @@ M-step of a covariance type (`mixgrad.mixture.covariance`); this module turns th
 the iteration began, as in scikit-learn. A fit has converged when the bound *grew* by less than ``tol``, or stood still
 up to rounding. A decrease is not convergence: exact EM cannot decrease, but ``reg_covar``, which every M-step adds to
 the covariances, moves them off the maximum. Then the loop goes on, and the best parameters seen are returned unless the
-last ones reach their bound again.
+last ones reach their bound again. Without ``reg_covar`` a decrease is rounding, of parameters that say no more (spreads
+that differ by fifteen powers of ten): the step is taken back, and nothing more is to be gained.
 """
 
 import enum
@@ -71,7 +72,7 @@ class Problem:
         """Find the units of a table; they are what is relied on unless there is a `reg_covar`."""
         units, relative = Units.of(X, weights), reg_covar is None
         rows = Rows(X, weights, labels)
-        return cls(rows, covariance, units, float(reg_covar or 0.0), units.floor(relative), relative, fixed)
+        return cls(rows, covariance, units, float(reg_covar or 0.0), units.floor(), relative, fixed)
 
     @property
     def total(self):
@@ -199,6 +200,9 @@ def run(problem, components, tol, max_iter, lower_bound=-np.inf, observe: Callab
     try:
         while status is Status.RUNNING:
             state = step(problem, state)
+            if problem.reg_covar == 0.0 and bounds and state.change < -_rounding(state.lower_bound):
+                status = Status.CONVERGED
+                break
             bounds.append(state.lower_bound)
             status = terminate(state, tol, max_iter)
             if observe is not None:
@@ -208,8 +212,8 @@ def run(problem, components, tol, max_iter, lower_bound=-np.inf, observe: Callab
     if not bounds:
         return Fit(components, -np.inf, bounds, 0, status, state.collapsed)
     if state.lower_bound < state.best_bound - _rounding(state.best_bound):
-        return Fit(state.best, state.best_bound, bounds, state.iteration, status, state.collapsed)
-    return Fit(state.components, state.lower_bound, bounds, state.iteration, status, state.collapsed)
+        return Fit(state.best, state.best_bound, bounds, len(bounds), status, state.collapsed)
+    return Fit(state.components, state.lower_bound, bounds, len(bounds), status, state.collapsed)
 
 
 def maximised(problem, components, statistics):

@@ -91,6 +91,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         U, upper triangular, with precision = U U^T; square roots of the precisions for 'diag' and 'spherical'.
     converged_ : bool
         Whether the best start converged.
+    interrupted_ : bool
+        Whether the fit was stopped from the keyboard; then the parameters are the best so far.
     n_iter_ : int
         Its number of iterations.
     lower_bound_ : float
@@ -140,6 +142,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     precisions_: np.ndarray
     precisions_cholesky_: np.ndarray
     converged_: bool
+    interrupted_: bool
     n_iter_: int
     lower_bound_: float
     lower_bounds_: list
@@ -413,9 +416,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.n_iter_ = fit.n_iter
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds
+        self.interrupted_ = fit.status is Status.INTERRUPTED
         self.diagnostics_ = diagnostics(fit, problem)
         warn_of(fit, self.diagnostics_, self.max_iter, stacklevel=4)
-        if fit.status is Status.INTERRUPTED:
+        if self.interrupted_:
             raise KeyboardInterrupt
         return self
 

@@ -127,7 +127,7 @@ def diagnostics(fit, problem):
     """List what is wrong with the components of a fit, as `Diagnostic`."""
     found = []
     for k, (collapsed, weight) in enumerate(zip(fit.collapsed, fit.components.weights, strict=True)):
-        if weight * problem.total < NO_ROWS:
+        if weight * len(problem.rows.X) < NO_ROWS:
             found.append(Diagnostic(k, "empty", f"component {k} has no rows"))
         elif collapsed:
             rows = f"{weight * problem.total:.4g} rows"

@@ -17,6 +17,8 @@ __all__ = ["FULL", "TIED"]
 
 # Matrices whose entries mirror each other to this share of the standard deviations count as symmetric.
 ASYMMETRY = 1e-6
+# Singular values below this share of the largest are nothing but its rounding.
+ROUNDING = 1e-15
 
 
 class _Matrix(Covariance):
@@ -45,8 +47,7 @@ class _Matrix(Covariance):
             if not np.any(collapsed):
                 return factor, whitening, np.broadcast_to(collapsed, len(components.means))
         for k in np.flatnonzero(collapsed):
-            covariance = old[k] @ _each(inner)[k] @ old[k].T
-            _each(factor)[k], collapsed[k] = _raised(covariance, np.ones(size) * floor)
+            _each(factor)[k], collapsed[k] = _raised(old[k], _each(inner)[k], np.ones(size) * floor)
         return factor, self.whitening_of(factor), np.broadcast_to(collapsed, len(components.means))
 
     def variances(self, array):
@@ -79,8 +80,8 @@ class _Matrix(Covariance):
         return covariances + rise[..., None] * np.eye(rise.shape[-1], dtype=covariances.dtype)
 
     def is_positive(self, array):
-        variances = np.abs(self.variances(array))
-        scale = np.sqrt(variances[..., :, None] * variances[..., None, :])
+        deviations = np.sqrt(np.abs(self.variances(array)))
+        scale = deviations[..., :, None] * deviations[..., None, :]
         return bool(np.all(np.abs(array - array.mT) <= ASYMMETRY * scale)) and _is_definite(array)
 
     def draw(self, random_state, mean, covariance, count):
@@ -237,12 +238,17 @@ def _mirrored(triangle):
     return matrices + np.triu(matrices, 1).mT
 
 
-def _raised(covariance, floor):
-    """Factor of a covariance whose eigenvalues are raised to 1 in units of the floor, and whether any was below."""
-    values, vectors = np.linalg.eigh(_symmetric(covariance) / np.outer(floor, floor))
-    root = floor[:, None] * vectors * np.sqrt(np.maximum(values, 1.0))
-    triangle = np.asarray(np.linalg.qr(root.T, mode="r")).T
-    return triangle * np.where(np.diagonal(triangle) < 0.0, -1.0, 1.0), values[0] < 1.0
+def _raised(old, inner, floor):
+    """Factor of ``old inner old^T`` with eigenvalues raised to 1 in units of the floor, and whether any was below.
+
+    Without ever forming that product: it would round the small eigenvalues away.
+    """
+    values, vectors = np.linalg.eigh(inner)
+    root = (old / floor[:, None]) @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+    axes, lengths, _ = np.linalg.svd(root)
+    least = max(1.0, ROUNDING * lengths[0])
+    triangle = np.asarray(np.linalg.qr((floor[:, None] * axes * np.maximum(lengths, least)).T, mode="r")).T
+    return triangle * np.where(np.diagonal(triangle) < 0.0, -1.0, 1.0), lengths[-1] < least
 
 
 def _inverse_triangular(matrices, lower):

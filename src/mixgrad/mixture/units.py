@@ -8,12 +8,12 @@ from mixgrad._errors import DataError
 
 __all__ = ["SMALLEST_SPREAD", "Units"]
 
-# Squares of larger spans come near the largest float64, and squares of smaller spreads near the smallest.
-LARGEST_SPAN = 1e150
+# Squares of larger spans come near the largest number of the precision, and squares of smaller spreads near the least.
+LARGEST_SPAN = {"f": 1e18, "d": 1e150}
 SMALLEST_SPREAD = 1e-150
-# Smallest standard deviations in units of `Units.spread`: what nobody would take for a cluster of its own; and, where
-# reg_covar says how covariances are kept away from zero, what rounding leaves of a matrix that has none.
-FLOOR, ROUNDED_FLOOR = 1e-6, 1e-8
+# Smallest standard deviations in units of `Units.spread`: what nobody would take for a cluster of its own. Much less
+# would be lost in the rounding of a covariance matrix, whose entries are squares.
+FLOOR = 1e-6
 # Shares of the rows that may be crowded: the spread is that of the first of them that is not on one point.
 CROWDS = (0.1, 0.2, 0.5, 1.0)
 # Rows of a sample that are enough to find the spread.
@@ -55,7 +55,7 @@ class Units(NamedTuple):
             A column spans so much that variances overflow.
         """
         low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
-        _refuse_overflow(low, high)
+        _refuse_overflow(low, high, LARGEST_SPAN[X.dtype.char])
         step = -(-len(X) // SAMPLE)
         sample, weights = X[::step].astype(np.float64), None if weights is None else weights[::step]
         columns = [_Sorted(column, weights) for column in sample.T]
@@ -71,9 +71,9 @@ class Units(NamedTuple):
             np.maximum(4.0 * np.finfo(np.float64).eps * largest, SMALLEST_SPREAD),
         )
 
-    def floor(self, relative):
-        """Smallest standard deviations of a component: relative to the spread, or next to nothing."""
-        return np.maximum((FLOOR if relative else ROUNDED_FLOOR) * self.spread, self.resolution)
+    def floor(self):
+        """Smallest standard deviations of a component."""
+        return np.maximum(FLOOR * self.spread, self.resolution)
 
 
 class _Sorted:
@@ -116,10 +116,10 @@ def _first_positive(size, other):
     return np.where(size > SMALLEST_SPREAD, size, np.where(other > SMALLEST_SPREAD, other, 1.0))
 
 
-def _refuse_overflow(low, high):
+def _refuse_overflow(low, high, largest):
     with np.errstate(over="ignore"):
         span = high - low
-    if not np.all(span < LARGEST_SPAN):
+    if not np.all(span < largest):
         column = int(np.argmax(span))
         reach = f"from {low[column]:g} to {high[column]:g}"
         raise DataError(f"Column {column} reaches {reach}: its variance overflows. Scale the input data.")
