@@ -169,7 +169,7 @@ def animate(
         If the suffix is another, the model none of ours, or names, features or iterations are not as described.
     """
     require_matplotlib()
-    check_suffix(path, FILM_SUFFIXES)
+    check_suffix(path, FILM_SUFFIXES, "animations")
     from mixgrad.plot.film import save_film
     from mixgrad.plot.stages import make_stages
 

@@ -5,7 +5,7 @@ import html
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from itertools import pairwise
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -56,16 +56,16 @@ class Shot(NamedTuple):
     milliseconds: int
 
 
-def save_film(stages: Stages, path: str | os.PathLike[str]) -> None:
-    """Write the iterations as an animation; see `mixgrad.plot.animate`."""
-    kind = check_suffix(path, FILM_SUFFIXES)
+def save_film(stages: Stages, path: str | os.PathLike[str], observe: Callable[[float], object] | None = None) -> None:
+    """Write the iterations as an animation; see `mixgrad.plot.animate`. Calls `observe` with the fraction drawn."""
+    kind = check_suffix(path, FILM_SUFFIXES, "animations")
     if not stages.scenes:
         raise DataError("none of the iterations to draw was reached")
     shots = list(plan_shots(stages))
     camera = _Camera(stages, _DOTS_PER_INCH[kind])
     palette = _palette([camera.take(shot) for shot in (shots[0], shots[len(shots) // 2], shots[-1])])
     # One at a time: a film's pictures together would fill the memory.
-    pictures = (_reduce(camera.take(shot), palette) for shot in shots)
+    pictures = _draw(shots, camera, palette, observe)
     with replacing(path) as file:
         {"gif": _write_gif, "html": _write_page}[kind](file, pictures, shots, name_film(stages))
 
@@ -80,6 +80,15 @@ def plan_shots(stages: Stages) -> Iterator[Shot]:
             moment = float(iteration + share * (next_iteration - iteration))
             yield Shot(between(scene, following, share), moment, _GLIDING)
     yield Shot(scenes[-1][1], float(scenes[-1][0]), _AT_THE_END)
+
+
+def _draw(
+    shots: list[Shot], camera: "_Camera", palette: Image.Image, observe: Callable[[float], object] | None
+) -> Iterator[Image.Image]:
+    for count, shot in enumerate(shots, start=1):
+        yield _reduce(camera.take(shot), palette)
+        if observe is not None:
+            observe(count / len(shots))
 
 
 class _Camera:

@@ -16,13 +16,14 @@ FILM_SUFFIXES = (".gif", ".html")
 _DOTS_PER_INCH = 160
 
 
-def check_suffix(path: str | os.PathLike[str], suffixes: Sequence[str] = PICTURE_SUFFIXES) -> str:
+def check_suffix(
+    path: str | os.PathLike[str], suffixes: Sequence[str] = PICTURE_SUFFIXES, what: str = "pictures"
+) -> str:
     """Return the format that a file's suffix names; raise DataError for any that is not among those given."""
     suffix = Path(path).suffix.lower()
     if suffix not in suffixes:
         raise DataError(
-            f"{os.fspath(path)}: {'animations' if FILM_SUFFIXES[0] in suffixes else 'pictures'} are written as "
-            f"{', '.join(suffixes[:-1])} or {suffixes[-1]}, "
+            f"{os.fspath(path)}: {what} are written as {', '.join(suffixes[:-1])} or {suffixes[-1]}, "
             f"by the suffix of the file; got {repr(suffix) if suffix else 'none'}"
         )
     return suffix[1:]
