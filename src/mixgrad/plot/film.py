@@ -16,7 +16,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from mixgrad._errors import DataError
 from mixgrad._files import replacing
 from mixgrad.plot.figure import make_figure, write_title
 from mixgrad.plot.panels import feature_limits
@@ -59,8 +58,6 @@ class Shot(NamedTuple):
 def save_film(stages: Stages, path: str | os.PathLike[str], observe: Callable[[float], object] | None = None) -> None:
     """Write the iterations as an animation; see `mixgrad.plot.animate`. Calls `observe` with the fraction drawn."""
     kind = check_suffix(path, FILM_SUFFIXES, "animations")
-    if not stages.scenes:
-        raise DataError("none of the iterations to draw was reached")
     shots = list(plan_shots(stages))
     camera = _Camera(stages, _DOTS_PER_INCH[kind])
     palette = _palette([camera.take(shot) for shot in (shots[0], shots[len(shots) // 2], shots[-1])])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DEVIATIONS = (1, 2, 3)
+_MOST_SMALL_NUMBERS = 12  # more of them would hide the points
 MIXTURE_LINE = (0, (4, 2))  # dashes
 
 
@@ -37,7 +38,7 @@ def draw_pair(axes: "Axes", scene: Scene, first: int, second: int, compact: bool
     pair = np.ix_((first, second), (first, second))
     for mean, covariance, color in zip(scene.means[:, (first, second)], scene.covariances, scene.colors):
         _draw_ellipses(axes, mean, covariance[pair], color)
-    if len(scene.weights) > 1:
+    if 1 < len(scene.weights) <= (_MOST_SMALL_NUMBERS if compact else np.inf):
         for number, (mean, color) in enumerate(zip(scene.means[:, (first, second)], scene.colors), start=1):
             _draw_number(axes, mean[0], mean[1], number, color, compact)
     axes.set_xlim(*feature_limits(scene, first))
@@ -109,10 +110,12 @@ def feature_limits(scene: Scene, feature: int) -> tuple[float, float]:
         return scene.limits[feature]
     column = scene.data[:, feature]
     low, high = float(column.min()), float(column.max())
-    room = (high - low) or max(abs(low), 1.0) * 0.1
     reach = DEVIATIONS[-1] * np.sqrt(scene.covariances[:, feature, feature])
     widest_low = float((scene.means[:, feature] - reach).min())
     widest_high = float((scene.means[:, feature] + reach).max())
+    if low == high:  # one row, or one value: only the mixture says what is near
+        low, high = min(low, widest_low), max(high, widest_high)
+    room = (high - low) or max(abs(low), 1.0) * 0.1
     return (
         max(min(low, widest_low), low - 0.25 * room) - 0.03 * room,
         min(max(high, widest_high), high + 0.25 * room) + 0.03 * room,
@@ -123,8 +126,11 @@ def density_limit(scene: Scene, feature: int) -> float:
     """Return a limit that holds the densities, but of a needle only a part: it must not flatten everything else."""
     if scene.top is not None:
         return scene.top
-    highest = _histogram(scene.data[:, feature])[0].max()
-    return 1.08 * min(max(_densities(scene, feature)[1].sum(axis=0).max(), highest), 4 * highest)
+    column, total = scene.data[:, feature], _densities(scene, feature)[1].sum(axis=0).max()
+    if column.min() == column.max():  # the bar of a single value is as high as it is thin, which is arbitrary
+        return 1.08 * total
+    highest = _histogram(column)[0].max()
+    return 1.08 * min(max(total, highest), 4 * highest)
 
 
 def _histogram(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -69,6 +69,8 @@ class Scene:
 
 def make_scene(model: Any, X: Any, feature_names: Sequence[str] | None) -> Scene:
     """Collect what is to be drawn; raise DataError if data or names do not fit the model."""
+    if not hasattr(model, "means_"):
+        raise DataError("the mixture has no parameters yet: fit it first, or draw its fit with `mixgrad.plot.em`")
     means = np.asarray(model.means_, dtype=np.float64)
     k, d = means.shape
     data, names = check_data(model, X, feature_names)

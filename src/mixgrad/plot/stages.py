@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mixgrad._errors import DataError
 from mixgrad.plot.history import History
 from mixgrad.plot.panels import density_limit, feature_limits
 from mixgrad.plot.scene import Scene, check_data, draw_points, full_covariances, responsibilities_of
@@ -40,7 +41,10 @@ def make_stages(
     feature_names: Sequence[str] | None = None,
     features: Sequence[str | int] | None = None,
 ) -> Stages:
-    """Prepare the iterations of a fit for drawing; raise DataError if names or features do not fit the data."""
+    """Prepare the iterations of a fit for drawing; raise DataError if they, names or features do not fit."""
+    if not history.parameters:
+        count = history.n_iterations
+        raise DataError(f"the fit ends after {count} iterations, and reaches none of those to draw")
     data, names = check_data(model, X, feature_names)
     d, kind = data.shape[1], history.covariance_type
     weights, means, covariances = _as_floats((model.weights_, model.means_, model.covariances_))
@@ -100,11 +104,8 @@ def _responsibilities(
 
 def _with_common_limits(scenes: dict[int, Scene]) -> dict[int, Scene]:
     """Give all scenes limits that hold each of them."""
-    some = next(iter(scenes.values()), None)
-    if some is None:
-        return scenes
     limits = []
-    for feature in some.features:
+    for feature in next(iter(scenes.values())).features:
         lows, highs = zip(*(feature_limits(scene, feature) for scene in scenes.values()))
         limits.append((min(lows), max(highs)))
     scenes = {iteration: replace(scene, limits=tuple(limits)) for iteration, scene in scenes.items()}

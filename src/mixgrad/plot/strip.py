@@ -31,9 +31,10 @@ def draw_strip(stages: Stages) -> Figure:
         axes = figure.add_subplot(grid[divmod(place, columns)])
         draw_stage(axes, scene, compact=True)
         trim_labels(axes, scene.names[0], place + columns >= count, place % columns == 0)
-        axes.set_title(name_iteration(iteration), loc="left", fontsize=10, fontweight="bold", color=INK)
+        # Their height is given, or a panel with a power of ten at its axis would have them higher than the others.
+        axes.set_title(name_iteration(iteration), loc="left", y=1, fontsize=10, fontweight="bold", color=INK)
         value = write_number(stages.history.log_likelihoods[iteration])
-        axes.set_title(f"log-likelihood {value}", loc="right", fontsize=9, color=INK)
+        axes.set_title(f"log-likelihood {value}", loc="right", y=1, fontsize=9, color=INK)
     write_title(figure, name_film(stages), *notes)
     return figure
 
