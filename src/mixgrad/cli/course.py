@@ -24,15 +24,16 @@ class Course:
     ) -> None:
         self._rows, self._starts, self._max_iter, self._tol = rows, starts, max_iter, tol
         self._clock = clock
-        self._began = self._began_start = clock()
+        self._began = self._began_start = self._now = clock()
         self._start = 0
         self._bounds: list[float] = []
         self._fraction = 0.0
 
     def follow(self, start: int, iteration: int, lower_bound: float) -> tuple[str, float]:
         """Take note of an iteration; return a line of text, and the fraction of the work that is done."""
-        if start != self._start:
-            self._start, self._began_start, self._bounds = start, self._clock(), []
+        if start != self._start:  # it began when the one before ended
+            self._start, self._began_start, self._bounds = start, self._now, []
+        self._now = self._clock()
         self._bounds = [*self._bounds[-2:], lower_bound]
         parts = [
             f"start {start + 1} of {self._starts}",
@@ -51,10 +52,10 @@ class Course:
         return ", ".join(parts), self._fraction
 
     def _seconds_left(self, iteration: int, expected: float) -> float:
-        now = self._clock()
-        whole = (now - self._began_start) / iteration * expected
+        elapsed = self._now - self._began_start
+        whole = elapsed / iteration * expected
         others = (self._began_start - self._began) / self._start if self._start else whole
-        return whole - (now - self._began_start) + others * (self._starts - 1 - self._start)
+        return whole - elapsed + others * (self._starts - 1 - self._start)
 
 
 def iterations_left(bounds: list[float], tol: float) -> float:
