@@ -64,16 +64,7 @@ def make_stages(
         log_likelihoods=history.log_likelihoods,
         covariance_type=kind,
     )
-    scenes = {}
-    for iteration, parameters in history.parameters.items():
-        weights, means, covariances = _as_floats(parameters)
-        scenes[iteration] = replace(
-            frame,
-            point_colors=mix(_responsibilities(points, weights, means, covariances, kind), colors),
-            weights=weights,
-            means=view.of_points(means),
-            covariances=view.of_covariances(full_covariances(kind, covariances, k, d)),
-        )
+    scenes = {i: _look(frame, view, points, parameters) for i, parameters in history.parameters.items()}
     return Stages(history, frame, _with_common_limits(scenes), view)
 
 
@@ -89,6 +80,20 @@ def between(earlier: Scene, later: Scene, share: float) -> Scene:
 
 def _as_floats(parameters: Any) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(values, dtype=np.float64) for values in parameters)
+
+
+def _look(frame: Scene, view: View, points: np.ndarray, parameters: Any) -> Scene:
+    """Return the scene of a mixture with these parameters, as seen in the view."""
+    weights, means, covariances = _as_floats(parameters)
+    kind = frame.covariance_type
+    responsibilities = _responsibilities(points, weights, means, covariances, kind)
+    return replace(
+        frame,
+        point_colors=mix(responsibilities, frame.colors),
+        weights=weights,
+        means=view.of_points(means),
+        covariances=view.of_covariances(full_covariances(kind, covariances, *means.shape)),
+    )
 
 
 def _responsibilities(
