@@ -54,6 +54,7 @@ def test_json_is_the_whole_output_and_has_everything(mixgrad, tmp_path):
     assert (document["rows"], document["features"], document["components"]) == (272, 2, 2)
     assert (document["seed"], document["starts"], document["tol"], document["max_iter"]) == (3, 2, 1e-10, 1000)
     assert (document["plot_file"], document["model_file"]) == (str(picture), str(model))
+    assert document["frames_file"] is None
     assert document["free_parameters"] == 11
     by_iteration = document["log_likelihood_by_iteration"]
     assert len(by_iteration) == document["iterations"]
@@ -146,6 +147,42 @@ def test_pictures_by_suffix(mixgrad, tmp_path, suffix, start):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(("suffix", "start"), [(".gif", b"GIF89a"), (".html", b"<!DOCTYPE html>"), (".svg", b"<?xml")])
+def test_frames_by_suffix(mixgrad, tmp_path, monkeypatch, suffix, start):
+    monkeypatch.setattr("mixgrad.plot.film._DOTS_PER_INCH", {"gif": 30, "html": 30})
+    path = tmp_path / f"em{suffix}"
+    result = mixgrad("fit", "faithful", "--frames", path, "--starts", 1, "--max-iter", 2, "--tol", 0)
+    assert result.status == 0
+    assert "\nframes  " in result.out
+    assert path.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_frames_are_those_of_the_fit_that_is_reported(mixgrad, tmp_path, monkeypatch):
+    from mixgrad.mixture import GaussianMixture
+    from mixgrad.plot.history import make_history
+
+    fits, seen = [], []
+    fit = GaussianMixture._fit
+    monkeypatch.setattr(
+        GaussianMixture, "_fit", lambda self, *rest, **named: fits.append(1) or fit(self, *rest, **named)
+    )
+    monkeypatch.setattr("mixgrad.cli.fit.save_frames", lambda *arguments: seen.append(arguments))
+    result = mixgrad(
+        "fit", "faithful", "-k", 3, "--starts", 3, "--tol", 1e-6, "--json", "--frames", tmp_path / "em.gif"
+    )
+    document, ((recorder, model, X, names, path, _),) = json.loads(result.out), seen
+    assert len(fits) == 1
+    assert names == ("eruptions", "waiting")
+    assert document["frames_file"] == path
+    history = make_history(recorder, model, X)
+    assert history.n_starts == 3
+    assert history.n_iterations == document["iterations"]
+    np.testing.assert_array_equal(history.log_likelihoods[:-1], document["log_likelihood_by_iteration"])
+    np.testing.assert_allclose(history.log_likelihoods[-1], document["log_likelihood"])
+    assert list(history.parameters) == list(range(min(41, document["iterations"] + 1)))
+
+
 def test_a_destination_is_replaced_through_its_link_and_keeps_its_permissions(mixgrad, tmp_path):
     real, link = tmp_path / "real.png", tmp_path / "link.png"
     real.write_bytes(b"old")
@@ -174,6 +211,9 @@ def test_a_destination_is_replaced_through_its_link_and_keeps_its_permissions(mi
         (["--colums", "a"], ["No such option", "--columns"]),
         (["--plot", "picture.jpg"], ["picture.jpg", ".png, .svg or .pdf", "'.jpg'"]),
         (["--plot", "picture"], ["got none"]),
+        (["--plot", "picture.gif"], ["pictures are written as .png, .svg or .pdf"]),
+        (["--frames", "em.mp4"], ["em.mp4", ".gif, .html, .png, .svg or .pdf", "'.mp4'"]),
+        (["--frames", "/no/such/place/em.gif"], ["there is no directory '/no/such/place'"]),
         (["--plot", "/no/such/place/picture.png"], ["there is no directory '/no/such/place'"]),
         (["--save", "/"], ["/: this is a directory"]),
         (["--save", ""], ["this is a directory"]),
@@ -188,7 +228,8 @@ def test_bad_options_are_refused_in_one_line(refused, arguments, words):
 
 def test_both_outputs_to_one_file_are_refused(refused, tmp_path):
     path = tmp_path / "a.png"
-    assert "name the same file" in refused("fit", "faithful", "--plot", path, "--save", path)
+    assert "--plot and --save name the same file" in refused("fit", "faithful", "--plot", path, "--save", path)
+    assert "--plot and --frames name the same" in refused("fit", "faithful", "--plot", path, "--frames", path)
 
 
 def test_the_input_is_never_overwritten(refused, table_file):
@@ -252,6 +293,7 @@ def test_a_full_disk_while_writing_leaves_the_old_file(refused, tmp_path, monkey
 def test_missing_matplotlib_is_said_before_the_work(refused, monkeypatch):
     monkeypatch.setattr("mixgrad.plot.find_spec", lambda name: None)
     assert "pip install 'mixgrad[plot]'" in refused("fit", "no-such-table.csv", "--plot", "a.png")
+    assert "--frames: pictures need matplotlib" in refused("fit", "no-such-table.csv", "--frames", "a.gif")
 
 
 def test_an_interruption_ends_with_status_130(mixgrad, monkeypatch):

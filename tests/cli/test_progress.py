@@ -56,5 +56,19 @@ def test_a_fit_reports_starts_and_iterations(mixgrad, monkeypatch):
     assert texts[0] == "reading"
     assert texts[1].startswith("start 1 of 2, iteration 1, log-likelihood -")
     assert texts[-1].startswith("start 2 of 2, iteration ")
+    assert "gap " in texts[-1]
+    assert texts[-1].endswith(" s left")
     assert list(fractions[1:]) == sorted(fractions[1:])
     assert 0 < fractions[1] < fractions[-1] <= 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_the_drawing_of_frames_is_reported(mixgrad, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(PatientProgress, "show", lambda self, text, fraction: seen.append((text, fraction)))
+    monkeypatch.setattr("mixgrad.plot.film._DOTS_PER_INCH", {"gif": 30})
+    options = ("--starts", 1, "--max-iter", 1, "--quiet", "--columns", 1)
+    assert mixgrad("fit", "faithful", *options, "--frames", tmp_path / "em.gif").status == 0
+    fractions = [fraction for text, fraction in seen if text == "drawing frames"]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1

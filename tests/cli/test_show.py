@@ -46,6 +46,7 @@ def make_document(d):
         "seconds": 0.5,
         "model_file": None,
         "plot_file": "a.png",
+        "frames_file": "a.gif",
     }
 
 

@@ -222,6 +222,37 @@ def test_constant_data_are_drawn():
     assert render(plot.mixture(fit(data[:, :1], 1), data[:, :1]))
 
 
+@pytest.mark.parametrize(("k", "d"), [(1, 1), (3, 1), (3, 2), (3, 7)])
+def test_around_a_single_row_the_whole_mixture_is_drawn(k, d):
+    means = np.arange(k * d).reshape(k, d) * 2.0
+    model = GaussianMixture.from_parameters(np.full(k, 1 / k), means, np.ones((k, d)), "diag")
+    figure = plot.mixture(model, np.full((1, d), 0.5))
+    assert render(figure)
+    assert "1 row  " in texts(figure)
+    for place, axes in enumerate(figure.axes[: min(d, 2)]):
+        low, high = axes.get_xlim()
+        assert low <= means[:, 0].min() - 3
+        assert high >= means[:, 0].max() + 3
+        if (d, place) in ((1, 0), (7, 0)):  # densities: as high as the curves, not as the arbitrary bar of one row
+            assert max(np.max(line.get_ydata()) for line in axes.lines) < axes.get_ylim()[1] < 1
+
+
+def test_powers_of_ten_at_the_axis_leave_the_titles_in_line():
+    data = make_data(2) + 1e8
+    figure = plot.em(GaussianMixture(2, random_state=0), data, iterations=(0, 1))
+    figure.draw_without_rendering()
+    first, second = figure.axes
+    assert first.yaxis.get_offset_text().get_text() == "+1e8"
+    heights = [axes._left_title.get_window_extent().y0 - axes.bbox.y1 for axes in (first, second)]
+    np.testing.assert_allclose(heights, heights[0], atol=0.5)
+    assert first.yaxis.get_offset_text().get_window_extent().x1 < first._left_title.get_window_extent().x0
+
+
+def test_a_mixture_without_parameters_is_refused(faithful):
+    with pytest.raises(DataError, match="no parameters yet: fit it first"):
+        plot.mixture(GaussianMixture(2), faithful[0].data)
+
+
 def test_a_very_narrow_component_does_not_flatten_the_histogram():
     rng = np.random.default_rng(20240607)
     data = np.concatenate([rng.normal(size=300), 4 + 1e-4 * rng.normal(size=100)])[:, np.newaxis]

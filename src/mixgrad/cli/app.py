@@ -83,6 +83,13 @@ def fit(
     plot: Annotated[
         str | None, typer.Option(metavar="FILE", help="Draw the fit: a .png, .svg or .pdf file. Needs matplotlib.")
     ] = None,
+    frames: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show the fit, iteration by iteration: a .gif or .html animation, or a .png, .svg or .pdf grid.",
+        ),
+    ] = None,
     save: Annotated[
         str | None, typer.Option(metavar="FILE", help="Save the model, as JSON, for [cyan]mixgrad predict[/].")
     ] = None,
@@ -111,6 +118,7 @@ def fit(
             tol=tol,
             max_iter=max_iter,
             plot=plot,
+            frames=frames,
             save=save,
             as_json=as_json,
             quiet=quiet,

@@ -13,9 +13,12 @@ import typer
 
 from mixgrad import plot
 from mixgrad._errors import DataError
+from mixgrad.cli.course import Course
 from mixgrad.cli.output import check_destination
 from mixgrad.cli.progress import PatientProgress
 from mixgrad.cli.table import Table, read_table
+from mixgrad.plot.frames import check_frames, recorder_for, save_frames
+from mixgrad.plot.history import Recorder
 
 # Free parameters of the covariances, by type, for K components and d features.
 _COVARIANCE_PARAMETERS = {
@@ -41,6 +44,7 @@ class FitOptions:
     tol: float
     max_iter: int
     plot: str | None
+    frames: str | None
     save: str | None
     as_json: bool
     quiet: bool
@@ -56,9 +60,10 @@ def run_fit(options: FitOptions) -> None:
 
         table = read_table(options.table, options.columns, options.exclude, options.header, observe_reading)
         _check_size(options, table)
-        model, seconds = _fit(options, table, progress)
-    document = make_document(options, table, model, seconds)
-    _write_files(options, table, model)
+        recorder = recorder_for(options.frames) if options.frames is not None else None
+        model, seconds = _fit(options, table, progress, recorder)
+        document = make_document(options, table, model, seconds)
+        _write_files(options, table, model, recorder, progress)
     _print(options, document)
 
 
@@ -92,24 +97,33 @@ def make_document(options: FitOptions, table: Table, model: Any, seconds: float)
         "log_likelihood_by_iteration": (np.asarray(model.lower_bounds_) * n).tolist(),
         "model_file": options.save,
         "plot_file": options.plot,
+        "frames_file": options.frames,
     }
 
 
 def _check_options(options: FitOptions) -> None:
     """Refuse what can be refused before the work."""
-    if options.plot is not None:
-        plot.check_suffix(options.plot)
-        try:
-            plot.require_matplotlib()
-        except ImportError as error:
-            raise DataError(f"--plot: {error}") from None
+    for option, path, check in (
+        ("--plot", options.plot, plot.check_suffix),
+        ("--frames", options.frames, check_frames),
+    ):
+        if path is not None:
+            check(path)
+            try:
+                plot.require_matplotlib()
+            except ImportError as error:
+                raise DataError(f"{option}: {error}") from None
     if not math.isfinite(options.tol):
         raise DataError(f"--tol: expected a finite number, got {options.tol}")
-    outputs = [path for path in (options.plot, options.save) if path is not None]
-    for path in outputs:
+    outputs = {"--plot": options.plot, "--frames": options.frames, "--save": options.save}
+    taken: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
         check_destination(path, (options.table,))
-    if len(outputs) == 2 and os.path.realpath(outputs[0]) == os.path.realpath(outputs[1]):
-        raise DataError(f"{outputs[0]}: --plot and --save name the same file")
+        other = taken.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise DataError(f"{path}: {other} and {option} name the same file")
 
 
 def _check_size(options: FitOptions, table: Table) -> None:
@@ -122,13 +136,12 @@ def _check_size(options: FitOptions, table: Table) -> None:
         )
 
 
-def _fit(options: FitOptions, table: Table, progress: PatientProgress) -> tuple[Any, float]:
-    """Return the fitted model, and the seconds that it took."""
+def _fit(options: FitOptions, table: Table, progress: PatientProgress, recorder: Recorder | None) -> tuple[Any, float]:
+    """Return the fitted model, and the seconds that it took; the recorder observes the fit."""
     from sklearn.exceptions import ConvergenceWarning
 
     from mixgrad.mixture import GaussianMixture
 
-    n = len(table.data)
     model = GaussianMixture(
         options.components,
         covariance_type=options.covariance,
@@ -137,10 +150,12 @@ def _fit(options: FitOptions, table: Table, progress: PatientProgress) -> tuple[
         n_init=options.starts,
         random_state=options.seed,
     )
+    course = Course(len(table.data), options.starts, options.max_iter, options.tol)
 
     def observe(start: int, iteration: int, lower_bound: float, parameters: Any) -> None:
-        text = f"start {start + 1} of {options.starts}, iteration {iteration}, log-likelihood {lower_bound * n:.4f}"
-        progress.show(text, (start + iteration / options.max_iter) / options.starts)
+        progress.show(*course.follow(start, iteration, lower_bound))
+        if recorder is not None:
+            recorder(start, iteration, lower_bound, parameters)
 
     began = time.perf_counter()
     with warnings.catch_warnings():
@@ -154,18 +169,26 @@ def _fit(options: FitOptions, table: Table, progress: PatientProgress) -> tuple[
     return model, time.perf_counter() - began
 
 
-def _write_files(options: FitOptions, table: Table, model: Any) -> None:
+def _write_files(
+    options: FitOptions, table: Table, model: Any, recorder: Recorder | None, progress: PatientProgress
+) -> None:
     if options.save is not None:
         from mixgrad.mixture import model_file
 
         if table.has_header:
             model.feature_names_in_ = np.array(table.names, dtype=object)
         model_file.save(model, os.path.realpath(options.save))  # through a link, rather than in its place
-    if options.plot is not None:
-        with warnings.catch_warnings():
-            # Matplotlib's remarks, on a glyph that its font lacks and the like, are not the user's concern here.
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        # Matplotlib's remarks, on a glyph that its font lacks and the like, are not the user's concern here.
+        warnings.simplefilter("ignore")
+        if options.plot is not None:
             plot.save(plot.mixture(model, table.data, table.names), options.plot)
+        if options.frames is not None and recorder is not None:
+
+            def observe_drawing(fraction: float) -> None:
+                progress.show("drawing frames", fraction)
+
+            save_frames(recorder, model, table.data, table.names, options.frames, observe_drawing)
 
 
 def _print(options: FitOptions, document: dict[str, Any]) -> None:

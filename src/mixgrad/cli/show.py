@@ -108,6 +108,7 @@ def _summary(document: dict[str, Any]) -> RichTable:
         ("seconds", f"{document['seconds']:.3f}", ""),
         ("model", "", document["model_file"]),
         ("picture", "", document["plot_file"]),
+        ("frames", "", document["frames_file"]),
     ):
         if row[2] is not None:
             table.add_row(*row)

@@ -7,6 +7,7 @@
 `covariance`    what a type of covariance is; the types are in `matrix` and `diagonal`, listed in `gaussian`
 `em`            the iteration: a state, a step, a reason to stop
 `checks`        parameters that a user gives
+`gap`           how far a log-likelihood is from its limit
 `units`         where a table lies and how finely it is resolved
 ==============  =========================================================================================
 

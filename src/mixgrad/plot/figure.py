@@ -15,6 +15,7 @@ _LEGEND_COMPONENTS = 21
 # In points.
 _MARGIN = 12.0
 _TITLE_HEIGHT = 42.0
+_LINE_HEIGHT = 13.0
 _PAD = 5.0
 
 
@@ -25,7 +26,7 @@ def draw_mixture(model: Any, X: Any, feature_names: Sequence[str] | None = None)
         figure = _draw_pairs(scene)
     else:
         figure = _draw_beside(scene)
-    _write_title(figure, scene)
+    write_title(figure, name_mixture(len(scene.weights)), _describe(scene))
     _write_legend(figure, scene)
     return figure
 
@@ -33,7 +34,7 @@ def draw_mixture(model: Any, X: Any, feature_names: Sequence[str] | None = None)
 def _draw_beside(scene: Scene) -> Figure:
     """One or two features, and the log-likelihood to the right of them."""
     has_history = len(scene.log_likelihoods) > 0
-    figure = _make_figure(11.0 if has_history else 7.5, 6.4)
+    figure = make_figure(11.0 if has_history else 7.5, 6.4)
     grid = figure.add_gridspec(1, 2 if has_history else 1, width_ratios=(1.75, 1) if has_history else None)
     axes = figure.add_subplot(grid[0, 0])
     if len(scene.features) == 1:
@@ -48,7 +49,7 @@ def _draw_beside(scene: Scene) -> Figure:
 def _draw_pairs(scene: Scene) -> Figure:
     """Each feature on the diagonal, each pair below it, and the log-likelihood in the free corner above."""
     features, count = scene.features, len(scene.features)
-    figure = _make_figure(2.3 * count + 1.4, 2.1 * count + 1.8)
+    figure = make_figure(2.3 * count + 1.4, 2.1 * count + 1.8)
     grid = figure.add_gridspec(count, count)
     for row, vertical in enumerate(features):
         for column, horizontal in enumerate(features[: row + 1]):
@@ -57,22 +58,23 @@ def _draw_pairs(scene: Scene) -> Figure:
                 draw_single(axes, scene, horizontal, compact=True)
             else:
                 draw_pair(axes, scene, horizontal, vertical, compact=True)
-            _trim_labels(axes, scene.names[horizontal], row == count - 1, column == 0 and row > 0)
+            trim_labels(axes, scene.names[horizontal], row == count - 1, column == 0 and row > 0)
     if len(scene.log_likelihoods) > 0:
         corner = count // 2
         draw_log_likelihood(figure.add_subplot(grid[:corner, corner:]), scene)
     return figure
 
 
-def _make_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, sizes in inches, whose layout leaves a margin and room for the title."""
+def make_figure(width: float, height: float, note_lines: int = 1) -> Figure:
+    """Return an empty figure, sizes in inches, whose layout leaves a margin and room for the title and its notes."""
     across, up = _MARGIN / 72 / width, 1 / 72 / height
-    room = (across / 2, _MARGIN / 2 * up, 1 - across, 1 - (_TITLE_HEIGHT + _MARGIN) * up)
+    heading = _TITLE_HEIGHT + (note_lines - 1) * _LINE_HEIGHT
+    room = (across / 2, _MARGIN / 2 * up, 1 - across, 1 - (heading + _MARGIN) * up)
     layout = ConstrainedLayoutEngine(rect=room, w_pad=_PAD / 72, h_pad=_PAD / 72)
     return Figure(figsize=(width, height), layout=layout, facecolor="white")
 
 
-def _trim_labels(axes: Any, name: str, is_bottom: bool, is_left: bool) -> None:
+def trim_labels(axes: Any, name: str, is_bottom: bool, is_left: bool) -> None:
     """Leave labels at the edges of the triangle alone."""
     if is_bottom:
         write_label(axes.set_xlabel(name))
@@ -84,21 +86,34 @@ def _trim_labels(axes: Any, name: str, is_bottom: bool, is_left: bool) -> None:
         axes.tick_params(labelleft=False)
 
 
-def _write_title(figure: Figure, scene: Scene) -> None:
-    count = len(scene.weights)
-    title = f"Mixture of {count} Gaussians" if count > 1 else "One Gaussian"
-    rows = f"{len(scene.data):,} rows"
-    if scene.is_sample:
-        rows += f" (a random {len(scene.points):,} drawn)"
-    notes = [rows, f"{scene.covariance_type} covariance"]
+def write_title(figure: Figure, title: str, *notes: Sequence[str]) -> None:
+    """Write a title, and below it lines of notes."""
+    left, top = _MARGIN / 72 / figure.get_figwidth(), 1 / 72 / figure.get_figheight()
+    figure.text(left, 1 - _MARGIN * top, title, ha="left", va="top", fontsize=15, fontweight="bold", color=INK)
+    for line, parts in enumerate(notes):
+        height = _MARGIN + 23 + line * _LINE_HEIGHT
+        figure.text(left, 1 - height * top, "  ·  ".join(parts), ha="left", va="top", fontsize=9, color=SOFT_INK,
+                    parse_math=False)  # fmt: skip
+
+
+def name_mixture(count: int) -> str:
+    """Say in words how many components a mixture has."""
+    return f"Mixture of {count} Gaussians" if count > 1 else "One Gaussian"
+
+
+def describe_rows(count: int, drawn: int) -> str:
+    """Say how many rows there are, and how many of them are drawn."""
+    rows = f"{count:,} row{'' if count == 1 else 's'}"
+    return rows if drawn == count else f"{rows} (a random {drawn:,} drawn)"
+
+
+def _describe(scene: Scene) -> list[str]:
+    notes = [describe_rows(len(scene.data), len(scene.points)), f"{scene.covariance_type} covariance"]
     if len(scene.features) > 1:
         notes.append("ellipses at 1, 2, 3 standard deviations")
     if len(scene.features) < len(scene.names):
         notes.append(f"the {len(scene.features)} of {len(scene.names)} features that differ most")
-    left, top = _MARGIN / 72 / figure.get_figwidth(), 1 / 72 / figure.get_figheight()
-    figure.text(left, 1 - _MARGIN * top, title, ha="left", va="top", fontsize=15, fontweight="bold", color=INK)
-    text = "  ·  ".join(notes)
-    figure.text(left, 1 - (_MARGIN + 23) * top, text, ha="left", va="top", fontsize=9, color=SOFT_INK)
+    return notes
 
 
 def _write_legend(figure: Figure, scene: Scene) -> None:

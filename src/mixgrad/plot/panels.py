@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DEVIATIONS = (1, 2, 3)
+_MOST_SMALL_NUMBERS = 12  # more of them would hide the points
 MIXTURE_LINE = (0, (4, 2))  # dashes
 
 
@@ -37,7 +38,7 @@ def draw_pair(axes: "Axes", scene: Scene, first: int, second: int, compact: bool
     pair = np.ix_((first, second), (first, second))
     for mean, covariance, color in zip(scene.means[:, (first, second)], scene.covariances, scene.colors):
         _draw_ellipses(axes, mean, covariance[pair], color)
-    if len(scene.weights) > 1:
+    if 1 < len(scene.weights) <= (_MOST_SMALL_NUMBERS if compact else np.inf):
         for number, (mean, color) in enumerate(zip(scene.means[:, (first, second)], scene.colors), start=1):
             _draw_number(axes, mean[0], mean[1], number, color, compact)
     axes.set_xlim(*feature_limits(scene, first))
@@ -49,21 +50,16 @@ def draw_single(axes: "Axes", scene: Scene, feature: int, compact: bool = False)
     """Draw one feature: a histogram, the density of each component and of the mixture, and (not compact) the points."""
     dress(axes)
     limits = feature_limits(scene, feature)
-    column = scene.data[:, feature]
-    density, edges = np.histogram(column, bins=_bin_edges(column), density=True)
+    density, edges = _histogram(scene.data[:, feature])
     axes.stairs(density, edges, fill=True, color=BARS, zorder=1)
-    means, deviations = scene.means[:, feature], np.sqrt(scene.covariances[:, feature, feature])
-    grid = _grid(limits, means, deviations)
-    standard = (grid - means[:, np.newaxis]) / deviations[:, np.newaxis]
-    curves = np.exp(-0.5 * standard**2) * (scene.weights / deviations)[:, np.newaxis] / np.sqrt(2 * np.pi)
+    means = scene.means[:, feature]
+    grid, curves = _densities(scene, feature)
     for curve, color in zip(curves, scene.colors):
         axes.fill_between(grid, curve, color=color, alpha=0.22, linewidth=0, zorder=2)
         axes.plot(grid, curve, color=color, linewidth=1.2 if compact else 1.8, zorder=3)
-    total = curves.sum(axis=0)
     if not compact:
-        axes.plot(grid, total, color=INK, linewidth=1.2, linestyle=MIXTURE_LINE, zorder=4)
-    # A needle of a component must not flatten everything else.
-    top = 1.08 * min(max(total.max(), density.max()), 4 * density.max())
+        axes.plot(grid, curves.sum(axis=0), color=INK, linewidth=1.2, linestyle=MIXTURE_LINE, zorder=4)
+    top = density_limit(scene, feature)
     axes.set_xlim(*limits)
     axes.set_ylim(0, top)
     if compact:
@@ -110,16 +106,43 @@ def draw_log_likelihood(axes: "Axes", scene: Scene) -> None:
 
 def feature_limits(scene: Scene, feature: int) -> tuple[float, float]:
     """Return limits that hold all the data and the ellipses, but of a very wide component only a part."""
+    if scene.limits is not None:
+        return scene.limits[feature]
     column = scene.data[:, feature]
     low, high = float(column.min()), float(column.max())
-    room = (high - low) or max(abs(low), 1.0) * 0.1
     reach = DEVIATIONS[-1] * np.sqrt(scene.covariances[:, feature, feature])
     widest_low = float((scene.means[:, feature] - reach).min())
     widest_high = float((scene.means[:, feature] + reach).max())
+    if low == high:  # one row, or one value: only the mixture says what is near
+        low, high = min(low, widest_low), max(high, widest_high)
+    room = (high - low) or max(abs(low), 1.0) * 0.1
     return (
         max(min(low, widest_low), low - 0.25 * room) - 0.03 * room,
         min(max(high, widest_high), high + 0.25 * room) + 0.03 * room,
     )
+
+
+def density_limit(scene: Scene, feature: int) -> float:
+    """Return a limit that holds the densities, but of a needle only a part: it must not flatten everything else."""
+    if scene.top is not None:
+        return scene.top
+    column, total = scene.data[:, feature], _densities(scene, feature)[1].sum(axis=0).max()
+    if column.min() == column.max():  # the bar of a single value is as high as it is thin, which is arbitrary
+        return 1.08 * total
+    highest = _histogram(column)[0].max()
+    return 1.08 * min(max(total, highest), 4 * highest)
+
+
+def _histogram(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.histogram(column, bins=_bin_edges(column), density=True)
+
+
+def _densities(scene: Scene, feature: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return abscissae, and the density of each component there times its weight, shape (n_components, n)."""
+    means, deviations = scene.means[:, feature], np.sqrt(scene.covariances[:, feature, feature])
+    grid = _grid(feature_limits(scene, feature), means, deviations)
+    standard = (grid - means[:, np.newaxis]) / deviations[:, np.newaxis]
+    return grid, np.exp(-0.5 * standard**2) * (scene.weights / deviations)[:, np.newaxis] / np.sqrt(2 * np.pi)
 
 
 def _draw_ellipses(axes: "Axes", mean: np.ndarray, covariance: np.ndarray, color: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Pictures as files."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+FILM_SUFFIXES = (".gif", ".html")
 _DOTS_PER_INCH = 160
 
 
-def check_suffix(path: str | os.PathLike[str]) -> str:
-    """Return the format that a picture's suffix names; raise DataError for any but .png, .svg and .pdf."""
+def check_suffix(
+    path: str | os.PathLike[str], suffixes: Sequence[str] = PICTURE_SUFFIXES, what: str = "pictures"
+) -> str:
+    """Return the format that a file's suffix names; raise DataError for any that is not among those given."""
     suffix = Path(path).suffix.lower()
-    if suffix not in PICTURE_SUFFIXES:
+    if suffix not in suffixes:
         raise DataError(
-            f"{os.fspath(path)}: pictures are written as {', '.join(PICTURE_SUFFIXES[:-1])} or {PICTURE_SUFFIXES[-1]}, "
+            f"{os.fspath(path)}: {what} are written as {', '.join(suffixes[:-1])} or {suffixes[-1]}, "
             f"by the suffix of the file; got {repr(suffix) if suffix else 'none'}"
         )
     return suffix[1:]

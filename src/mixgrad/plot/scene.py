@@ -46,6 +46,10 @@ class Scene:
     log_likelihoods : ndarray of shape (n_iterations,)
         Total log-likelihood by iteration; empty if unknown.
     covariance_type : str
+    limits : tuple of (float, float), optional
+        Limits of the axis of each feature, where pictures are to be compared; by default those that fit this one.
+    top : float, optional
+        Limit of the axis of densities, likewise.
     """
 
     data: np.ndarray
@@ -59,36 +63,28 @@ class Scene:
     features: list[int]
     log_likelihoods: np.ndarray
     covariance_type: str
-
-    @property
-    def is_sample(self) -> bool:
-        """Whether only some of the rows are drawn."""
-        return len(self.points) < len(self.data)
+    limits: tuple[tuple[float, float], ...] | None = None
+    top: float | None = None
 
 
 def make_scene(model: Any, X: Any, feature_names: Sequence[str] | None) -> Scene:
     """Collect what is to be drawn; raise DataError if data or names do not fit the model."""
-    data = np.asarray(X, dtype=np.float64)
+    if not hasattr(model, "means_"):
+        raise DataError("the mixture has no parameters yet: fit it first, or draw its fit with `mixgrad.plot.em`")
     means = np.asarray(model.means_, dtype=np.float64)
     k, d = means.shape
-    if data.ndim != 2 or data.shape[1] != d or len(data) == 0:
-        raise DataError(f"the mixture has {d} features, so X must be of shape (n_rows, {d}); got {data.shape}")
-    default_names = getattr(model, "feature_names_in_", [f"feature {i}" for i in range(1, d + 1)])
-    names = tuple(map(str, default_names if feature_names is None else feature_names))
-    if len(names) != d:
-        raise DataError(f"the mixture has {d} features, but there are {len(names)} names")
+    data, names = check_data(model, X, feature_names)
     weights = np.asarray(model.weights_, dtype=np.float64)
-    order = np.random.default_rng(0).permutation(len(data))[:MAX_POINTS]
-    points = data[order]
+    points = draw_points(data)
     colors = component_colors(k)
     bounds = getattr(model, "lower_bounds_", None)
     return Scene(
         data=data,
         points=points,
-        point_colors=mix(_responsibilities(model, points), colors),
+        point_colors=mix(responsibilities_of(model, points), colors),
         weights=weights,
         means=means,
-        covariances=_FULL_COVARIANCES[model.covariance_type](np.asarray(model.covariances_), k, d),
+        covariances=full_covariances(model.covariance_type, np.asarray(model.covariances_), k, d),
         colors=colors,
         names=names,
         features=_most_separating(data, weights, means),
@@ -97,7 +93,31 @@ def make_scene(model: Any, X: Any, feature_names: Sequence[str] | None) -> Scene
     )
 
 
-def _responsibilities(model: Any, points: np.ndarray) -> np.ndarray:
+def check_data(model: Any, X: Any, feature_names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the data as float64, and the names of their features; raise DataError if they do not fit the model."""
+    data = np.asarray(X, dtype=np.float64)
+    d = model.means_.shape[1]
+    if data.ndim != 2 or data.shape[1] != d or len(data) == 0:
+        raise DataError(f"the mixture has {d} features, so X must be of shape (n_rows, {d}); got {data.shape}")
+    default_names = getattr(model, "feature_names_in_", [f"feature {i}" for i in range(1, d + 1)])
+    names = tuple(map(str, default_names if feature_names is None else feature_names))
+    if len(names) != d:
+        raise DataError(f"the mixture has {d} features, but there are {len(names)} names")
+    return data, names
+
+
+def draw_points(data: np.ndarray) -> np.ndarray:
+    """Return the rows to draw one by one: in random order, at most `MAX_POINTS`."""
+    return data[np.random.default_rng(0).permutation(len(data))[:MAX_POINTS]]
+
+
+def full_covariances(covariance_type: str, covariances: np.ndarray, k: int, d: int) -> np.ndarray:
+    """Return covariances of any type as matrices, shape (K, n_features, n_features)."""
+    return _FULL_COVARIANCES[covariance_type](covariances, k, d)
+
+
+def responsibilities_of(model: Any, points: np.ndarray) -> np.ndarray:
+    """Return the responsibilities of a model's components for rows, shape (n_rows, n_components)."""
     with warnings.catch_warnings():
         # A model that was fitted to a data frame misses the names of the columns, which an array has not.
         warnings.filterwarnings("ignore", message="X does not have valid feature names", category=UserWarning)

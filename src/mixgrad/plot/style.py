@@ -57,6 +57,8 @@ def dress(axes: "Axes") -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color("#c3c8d0")
     axes.tick_params(colors=SOFT_INK, labelsize=9, length=3, color="#c3c8d0")
+    # The usual place of a power of ten is that of a title.
+    axes.yaxis.get_offset_text().set(x=-0.02, horizontalalignment="right")
 
 
 def write_label(text: "Text") -> None:
