@@ -84,7 +84,7 @@ def test_best_mode_of_old_faithful_for_every_seed(geyser, seed):
     np.testing.assert_allclose(np.sort(best.components.weights), [0.127, 0.229, 0.644], atol=1e-3)
     keys = [(len(mode.spurious), -mode.lower_bound) for mode in result.modes]
     assert keys == sorted(keys)
-    assert result.n_sweeps < 2500
+    assert result.n_sweeps < 5000
 
 
 def test_digits_of_the_best_mode(geyser):
@@ -174,8 +174,10 @@ def test_equal_weights_change_nothing(apart):
 def test_rows_without_weight_are_no_start(rng):
     X = np.vstack([rng.normal(size=(5, 2)), 1e6 + rng.normal(size=(95, 2))])
     problem = Weighted(X, FULL, weights=np.repeat([1.0, 0.0], [5, 95]))
-    drawn = [row for seed in range(20) for row in multistart._centres(problem, 4, np.random.RandomState(seed))]
-    assert np.max(drawn) < 1e5
+    for seed in range(20):
+        distances = multistart._distances(X, problem.weights, 4, np.random.RandomState(seed))
+        assert np.all(np.count_nonzero(distances == 0.0, axis=1) == 1)
+        assert np.all(distances[:, problem.weights == 0.0] > 0.0)
 
 
 def test_seeds_are_drawn_before_the_runs(apart):

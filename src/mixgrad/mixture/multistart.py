@@ -39,13 +39,14 @@ __all__ = ["Mode", "Search", "search", "spurious_components"]
 
 # Sweeps of a candidate, and of the third of them that looks best after these.
 SHORT, LONGER = 10, 20
-# Candidates of the first round and of the others, and how many of each run until they converge.
-STARTS, MOVES = 36, 12
-FINALISTS = 3
+# Candidates of the first round and of the others (of these at least so many, and so many per component), how many of
+# them run until they converge, and how many rounds in a row have to find nothing better.
+STARTS, MOVES, MOVES_PER_COMPONENT = 48, 12, 2
+FINALISTS, PATIENCE = 3, 2
 # Rows that a race looks at, for each component and column; the finalists of the search see all of them.
 ROWS, ROWS_PER_PARAMETER = 5_000, 50
 # This share of every row's label is spread over all components: no cell is too small for a covariance.
-SPREAD = 0.1
+SPREAD = 0.03
 FEW_ROWS, NARROW = 4.0, 0.1
 # Runs have reached one mode if their bounds differ by less than this, and their means by so many standard deviations.
 SAME_BOUND, SAME_PLACE = 1e-6, 0.05
@@ -130,13 +131,13 @@ def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=
     sample = _sampled(problem, n_components, random_state)
     race = partial(_race, sample, run=climb, max_iter=max_iter, map=map)
     runs, n_sweeps = race(partial(_partition, sample, n_components), _seeds(random_state, STARTS))
-    improved = n_components > 1
-    while improved:
+    patience = PATIENCE if n_components > 1 else 0
+    while patience > 0:
         best = min(runs, key=_order)
-        children, spent = race(partial(_moved, sample, best.fit.components), _seeds(random_state, MOVES))
-        n_sweeps += spent
-        runs = runs + children
-        improved = _is_better(min(runs, key=_order), best)
+        seeds = _seeds(random_state, max(MOVES, MOVES_PER_COMPONENT * n_components))
+        children, spent = race(partial(_moved, sample, best.fit.components), seeds)
+        runs, n_sweeps = runs + children, n_sweeps + spent
+        patience = PATIENCE if _is_better(min(runs, key=_order), best) else patience - 1
     if sample is not problem:
         begun = [mode[0].fit.components for mode in _grouped(sample, runs)[:FINALISTS]]
         runs = _alive(map(partial(_continued, problem, climb, max_iter), begun))
@@ -252,30 +253,37 @@ def _is_same(covariance, one, other):
 
 def _partition(problem, n_components, random_state):
     """Components of the cells of rows drawn at random: every row belongs to the nearest of them, in columns' units."""
-    weights, centres = _weights(problem), _centres(problem, n_components, random_state)
+    weights = _weights(problem)
     mean = np.average(problem.X, axis=0, weights=weights)
     spread = np.sqrt(np.average((problem.X - mean) ** 2, axis=0, weights=weights))
-    unit = np.where(spread > 0.0, spread, 1.0)
-    distances = np.stack([(((problem.X - centre) / unit) ** 2).sum(axis=1) for centre in centres])
+    distances = _distances(problem.X / np.where(spread > 0.0, spread, 1.0), weights, n_components, random_state)
     cells = (np.argmin(distances, axis=0) == np.arange(n_components)[:, None]).astype(np.float64)
     return _softened(problem, cells)
 
 
-def _centres(problem, n_components, random_state):
-    """Different rows, drawn by weight; the same ones again if there are too few."""
-    weights = _weights(problem)
-    present = np.flatnonzero(weights)
-    share = weights[present] / weights.sum()
-    return problem.X[random_state.choice(present, n_components, replace=len(present) < n_components, p=share)]
+def _distances(X, weights, n_components, random_state):
+    """Squared distances, shape (K, n), to rows drawn by weight: every other time far from each other (k-means++)."""
+    apart = random_state.uniform() < 0.5
+    distances = np.empty((n_components, len(X)))
+    chances = weights
+    for k in range(n_components):
+        centre = X[random_state.choice(len(X), p=chances / chances.sum())]
+        distances[k] = ((X - centre) ** 2).sum(axis=1)
+        nearest = distances[: k + 1].min(axis=0)
+        left = weights * (nearest if apart else nearest > 0.0)
+        chances = left if left.sum() > 0.0 else weights
+    return distances
 
 
 def _moved(problem, components, random_state):
-    """Merge two components, the more likely the more they share, and split one along a plane through its mean."""
+    """Merge two components, every other time such as share rows, and split one along a plane through its mean."""
     labels = responsibilities(component_scores(problem.X, components, problem.covariance))
     n_components = len(labels)
     unit = labels / np.maximum(np.linalg.norm(labels, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    overlap = np.triu(unit @ unit.T + 1.0 / n_components, 1).ravel()
-    kept, freed = divmod(random_state.choice(overlap.size, p=overlap / overlap.sum()), n_components)
+    pairs = np.triu(np.ones((n_components, n_components)), 1)
+    overlap = pairs * (unit @ unit.T + np.finfo(np.float64).tiny)
+    chances = pairs / pairs.sum() + overlap / overlap.sum()
+    kept, freed = divmod(random_state.choice(pairs.size, p=chances.ravel() / chances.sum()), n_components)
     split = random_state.choice([k for k in range(n_components) if k != freed])
     normal = random_state.normal(size=problem.X.shape[1])
     labels[kept] += labels[freed]
