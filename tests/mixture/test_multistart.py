@@ -216,6 +216,11 @@ def test_starts_may_die(apart):
     def dead(*arguments):
         raise DataError("collapsed")
 
+    first_round = multistart.STARTS + multistart.STARTS // 3 + multistart.FINALISTS
+    calls = iter([False] * first_round)
+    moves_die = found(apart, run=lambda *arguments: dead() if next(calls, True) else plain(*arguments))
+    assert sum(mode.count for mode in moves_die.modes) == multistart.FINALISTS
+
     with pytest.raises(DataError, match="collapsed"):
         found(apart, run=dead)
 

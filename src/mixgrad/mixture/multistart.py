@@ -2,11 +2,11 @@
 
 The likelihood of a mixture has many maxima, and which one EM climbs is decided by its start. `search` spends its sweeps
 in rounds, each a race: all candidates run for a few sweeps, the best third a few more, the best of these until they
-converge (em-EM of Biernacki, Celeux and Govaert, 2003, with a stage between). The first round begins at random
-partitions of the rows. Every further one begins at the best mode found so far, with two of its components merged and
-one split (Ueda, Nakano, Ghahramani and Hinton, 2000), and a round that finds nothing better is the last. Partitions
-find a mode whose components are large; moves repair one that is right but for two components, which no number of
-partitions does when there are many components.
+converge (em-EM of Biernacki, Celeux and Govaert, 2003, with a stage between). The first round begins at partitions of
+the rows, into the cells around rows drawn at random or as k-means++ draws them. Every further one begins at the best
+mode found so far, with two of its components merged and one split (Ueda, Nakano, Ghahramani and Hinton, 2000); two
+rounds in a row that find nothing better are the last. Partitions find a mode whose components are large; moves repair
+one that is right but for two components, which no number of partitions does when there are many.
 
 **Spurious modes.** The likelihood has maxima, high ones, at which a component serves a handful of rows that happen to
 lie nearly on a line (McLachlan and Peel, 2000, section 3.10); they grow into infinity as the line becomes exact. They
@@ -135,7 +135,10 @@ def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=
     while patience > 0:
         best = min(runs, key=_order)
         seeds = _seeds(random_state, max(MOVES, MOVES_PER_COMPONENT * n_components))
-        children, spent = race(partial(_moved, sample, best.fit.components), seeds)
+        try:
+            children, spent = race(partial(_moved, sample, best.fit.components), seeds)
+        except DataError:  # all of them died, and the best stands
+            children, spent = [], 0
         runs, n_sweeps = runs + children, n_sweeps + spent
         patience = PATIENCE if _is_better(min(runs, key=_order), best) else patience - 1
     if sample is not problem:
