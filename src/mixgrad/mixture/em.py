@@ -13,7 +13,7 @@ that differ by fifteen powers of ten): the step is taken back, and nothing more 
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +57,8 @@ class Problem:
         Whether what is done to the table is relative to its units: the floor, and distances between rows.
     fixed : Fixed
         Blocks of the parameters that stay as they are at the start.
+    often : bool
+        Whether many sweeps over these rows are to come; see `sufficient_statistics`.
     """
 
     rows: Rows
@@ -66,6 +68,7 @@ class Problem:
     floor: np.ndarray
     relative: bool = True
     fixed: Fixed = NOTHING_FIXED
+    often: bool = False
 
     @classmethod
     def of(cls, X, covariance, weights=None, labels=None, reg_covar=None, fixed=NOTHING_FIXED):
@@ -79,9 +82,14 @@ class Problem:
         """Number of rows; of weighted ones the sum of the weights."""
         return len(self.rows.X) if self.rows.weights is None else float(np.sum(self.rows.weights))
 
+    def part(self, places):
+        """Return the problem of some of the rows, in the same units."""
+        rows = Rows(*(None if array is None else array[places] for array in self.rows))
+        return replace(self, rows=rows)
+
     def sweep(self, components, frame=None):
         """Log-likelihood and statistics, in the frames of the components or in others."""
-        return sufficient_statistics(self.rows, self.units.centre, components, self.covariance, frame)
+        return sufficient_statistics(self.rows, self.units.centre, components, self.covariance, frame, self.often)
 
 
 class State(NamedTuple):

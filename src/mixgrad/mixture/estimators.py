@@ -15,7 +15,15 @@ from mixgrad.mixture import sweep
 from mixgrad.mixture.checks import check_covariances, check_means, check_weights
 from mixgrad.mixture.distinct import check_sample_weight
 from mixgrad.mixture.em import Status
-from mixgrad.mixture.fitting import Parameters, best_fit, diagnostics, in_data_units, make_problem, warn_of
+from mixgrad.mixture.fitting import (
+    Parameters,
+    best_fit,
+    diagnostics,
+    in_data_units,
+    make_problem,
+    modes_in_data_units,
+    warn_of,
+)
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.likelihood import Components
 from mixgrad.mixture.start import STARTS
@@ -56,8 +64,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         starts are drawn from the rows in order, and k-means measures distances in units of the columns.
     max_iter : int, default=100
         Largest number of iterations of one start. 0 returns the start itself.
-    n_init : int, default=1
-        Number of starts; the one with the highest bound is kept.
+    n_init : int or 'auto', default=1
+        Number of starts; the one with the highest bound is kept. 'auto' searches for the best mode instead: some dozens
+        of short runs of EM from random partitions of the rows, longer ones of the best of these, then from merging and
+        splitting components as long as that finds better modes, and the best one until it stands still. It takes a
+        thousand sweeps or two, on a sample of a large table, and returns no spurious mode: see `modes_`.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
         How a start is drawn: the clusters of k-means; single rows far from each other; random labels; random rows.
     weights_init : array-like of shape (n_components,), default=None
@@ -99,6 +110,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Its mean log-likelihood per row, under the parameters with which the last iteration began.
     lower_bounds_ : list of float
         The same after each of its iterations.
+    modes_ : list of ModeFound
+        The different maxima that starts have reached, best first: tuples (lower_bound, count, parameters, spurious).
+        Modes with components that rest on a handful of rows by chance are last, and `spurious` names these components.
     diagnostics_ : list of Diagnostic
         What is wrong with components: tuples (component, kind, message), kind being 'collapsed' (its covariance had to
         be kept from vanishing) or 'empty' (no rows).
@@ -124,7 +138,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "reg_covar": [Interval(Real, 0.0, None, closed="left"), None],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "init_params": [StrOptions(set(STARTS))],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
@@ -147,6 +161,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     lower_bound_: float
     lower_bounds_: list
     diagnostics_: list
+    modes_: list
     n_features_in_: int
     feature_names_in_: np.ndarray
 
@@ -409,13 +424,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self._validate_params()
         X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2))
         problem = make_problem(self, X, y, sample_weight)
-        fit = best_fit(self, problem, observe)
+        fit, modes = best_fit(self, problem, observe)
         centre, covariance = problem.units.centre, problem.covariance
         self._store(in_data_units(fit.components, centre, covariance), X.dtype)
         self.converged_ = fit.status is Status.CONVERGED
         self.n_iter_ = fit.n_iter
         self.lower_bound_ = fit.lower_bound
         self.lower_bounds_ = fit.lower_bounds
+        self.modes_ = modes_in_data_units(modes, centre, covariance)
         self.interrupted_ = fit.status is Status.INTERRUPTED
         self.diagnostics_ = diagnostics(fit, problem)
         warn_of(fit, self.diagnostics_, self.max_iter, stacklevel=4)

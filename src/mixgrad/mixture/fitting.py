@@ -1,6 +1,7 @@
 """What `GaussianMixture.fit` does: a problem from a table, starts, the best of their fits, what to tell the user."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -8,11 +9,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from mixgrad._errors import CollapseWarning, DataError
+from mixgrad.compile.threads import get_threads
 from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.covariance import Fixed
 from mixgrad.mixture.distinct import check_sample_weight, distinct
 from mixgrad.mixture.em import Fit, Problem, Status, labelled, run
 from mixgrad.mixture.gaussian import COVARIANCES
+from mixgrad.mixture.multistart import modes_of, search
 from mixgrad.mixture.progress import Printer
 from mixgrad.mixture.start import Given, drawn, from_known
 
@@ -20,6 +23,8 @@ __all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units
 
 # From this number of rows on repeated ones are not looked for: that would take more memory than the fit.
 LARGE = 2_000_000
+# The mode that a search has found is climbed until the bound grows by no more than this, which is rounding.
+FINISHED, MOST_SWEEPS = 1e-14, 10_000
 # A component of less than this many rows has none.
 NO_ROWS = 1e-3
 
@@ -30,6 +35,26 @@ class Parameters(NamedTuple):
     weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
+
+
+class ModeFound(NamedTuple):
+    """A maximum of the likelihood that starts have reached.
+
+    Attributes
+    ----------
+    lower_bound : float
+        Mean log-likelihood per row.
+    count : int
+        How many starts ended here.
+    parameters : Parameters
+    spurious : tuple of int
+        Components that rest on a handful of rows by chance: collapsed, or narrow with few rows.
+    """
+
+    lower_bound: float
+    count: int
+    parameters: Parameters
+    spurious: tuple[int, ...]
 
 
 class Diagnostic(NamedTuple):
@@ -78,7 +103,7 @@ def make_problem(model, X, y, sample_weight):
 
 
 def best_fit(model, problem, observe=None):
-    """Return the `Fit` with the highest bound of all starts.
+    """Return the `Fit` with the highest bound of all starts, and all fits as a list of `Mode`.
 
     Parameters
     ----------
@@ -89,17 +114,32 @@ def best_fit(model, problem, observe=None):
 
     Returns
     -------
-    Fit
+    fit : Fit
+    modes : list of Mode
     """
     labels = problem.rows.labels
     if labels is not None and np.all(labels >= 0):
-        return _supervised(model, problem)
-    printer, centre = Printer(model.verbose, model.verbose_interval), problem.units.centre
-    earlier_bound, fits = -np.inf, []
+        fit = _supervised(model, problem)
+        return fit, modes_of(problem, [fit])
+    if model.n_init == "auto" and labels is None and not (model.warm_start and hasattr(model, "means_")):
+        return _searched(model, problem, observe)
+    earlier_bound = -np.inf
     if model.warm_start and hasattr(model, "means_"):
         starts, earlier_bound = [_continued(model, problem)], getattr(model, "lower_bound_", -np.inf)
     else:
         starts = _starts(model, problem)
+    fits = _fits(model, problem, starts, earlier_bound, observe)
+    # Without iterations there are no bounds to compare, and the last start is kept.
+    best = max(fits, key=lambda fit: fit.lower_bound) if model.max_iter > 0 else fits[-1]
+    if fits[-1].status is Status.INTERRUPTED:
+        best = best._replace(status=Status.INTERRUPTED)
+    return best, modes_of(problem, fits)
+
+
+def _fits(model, problem, starts, earlier_bound, observe, **options):
+    """Run from each start in turn, as the model says or the options do."""
+    printer, centre, fits = Printer(model.verbose, model.verbose_interval), problem.units.centre, []
+    options = {"tol": model.tol, "max_iter": model.max_iter} | options
     for index, components in enumerate(starts):
 
         def watch(state, index=index):
@@ -109,18 +149,40 @@ def best_fit(model, problem, observe=None):
                 observe(index, state.iteration, state.lower_bound, parameters)
 
         printer.begin(index)
-        fits.append(run(problem, components, model.tol, model.max_iter, earlier_bound, watch))
+        fits.append(run(problem, components, **options, lower_bound=earlier_bound, observe=watch))
         printer.end(fits[-1], fits[-1].status is Status.CONVERGED)
         if fits[-1].status is Status.INTERRUPTED:
             break
-    # Without iterations there are no bounds to compare, and the last start is kept.
-    best = max(fits, key=lambda fit: fit.lower_bound) if model.max_iter > 0 else fits[-1]
-    return best._replace(status=fits[-1].status) if fits[-1].status is Status.INTERRUPTED else best
+    return fits
+
+
+def _searched(model, problem, observe):
+    """Search for the best mode, and finish there."""
+    given = _given(model, problem)
+    if any(part is not None for part in given):
+        raise DataError(
+            "n_init='auto' searches among starts of its own: it takes neither weights_init, means_init nor "
+            "precisions_init, and nothing fixed. Give a number of starts instead."
+        )
+    with ThreadPoolExecutor(get_threads()) as pool:
+        found = search(problem, model.n_components, check_random_state(model.random_state), map=pool.map)
+    if found.fit.status is Status.INTERRUPTED:
+        return found.fit, found.modes
+    (fit,) = _fits(model, problem, [found.fit.components], -np.inf, observe, tol=FINISHED, max_iter=MOST_SWEEPS)
+    return fit, found.modes
 
 
 def in_data_units(components, centre, covariance):
     """Return components as `Parameters`."""
     return Parameters(components.weights, components.means + centre, covariance.covariances(components.factor))
+
+
+def modes_in_data_units(modes, centre, covariance):
+    """Return modes as `ModeFound`."""
+    return [
+        ModeFound(mode.lower_bound, mode.count, in_data_units(mode.components, centre, covariance), mode.spurious)
+        for mode in modes
+    ]
 
 
 def diagnostics(fit, problem):

@@ -34,10 +34,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mixgrad.derivatives import value_and_grad, vjp
-from mixgrad.rules.reduction import logsumexp
+from mixgrad.derivatives import stop_gradient, value_and_grad, vjp
 
-__all__ = ["Components", "Statistics", "log_likelihood", "pulled_back", "responsibilities", "restricted", "scores"]
+__all__ = [
+    "Components",
+    "Statistics",
+    "log_densities",
+    "log_likelihood",
+    "pulled_back",
+    "responsibilities",
+    "restricted",
+    "scores",
+]
 
 
 class Components(NamedTuple):
@@ -109,9 +117,20 @@ def restricted(table, labels):
     return np.where(known, -np.inf, table)
 
 
+def log_densities(table):
+    """Log-density of every row, of shape (n,): the logarithm of the sum of exponentials of the scores (K, n).
+
+    Spelled out, and not `mixgrad.logsumexp`, so that the derivative finds the exponentials computed. There is no score
+    of plus infinity; a row all of whose scores are minus infinity has density 0.
+    """
+    largest = np.max(stop_gradient(table), axis=0)
+    shift = np.where(np.isfinite(largest), largest, 0.0)
+    return np.log(np.sum(np.exp(table - shift), axis=0)) + shift
+
+
 def log_likelihood(table, row_weights=None):
     """Log-likelihood of the rows, summed, from their scores of shape (K, n)."""
-    densities = logsumexp(table, axis=0)
+    densities = log_densities(table)
     return np.sum(densities if row_weights is None else row_weights * densities)
 
 

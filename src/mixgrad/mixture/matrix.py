@@ -3,6 +3,7 @@
 The methods are described in `mixgrad.mixture.covariance.Covariance`.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -220,22 +221,36 @@ def _each(matrices):
     return matrices.reshape(-1, *matrices.shape[-2:])
 
 
+@functools.cache
+def _places(size):
+    """Rows and columns of the entries of an upper triangle, and for each place of a matrix its entry there."""
+    rows, columns = np.triu_indices(size)
+    entry = np.empty((size, size), dtype=np.intp)
+    entry[rows, columns] = entry[columns, rows] = np.arange(len(rows))
+    return rows, columns, entry
+
+
 def _triangle(matrices):
     """Upper triangles, row by row: shape (..., d (d + 1) / 2)."""
-    return matrices[(..., *np.triu_indices(matrices.shape[-1]))]
+    rows, columns, _ = _places(matrices.shape[-1])
+    return matrices[..., rows, columns]
 
 
 def _upper(triangle):
     """Upper triangular matrices from `_triangle`; so the compiler sees which half is zero."""
-    size = (math.isqrt(8 * triangle.shape[-1] + 1) - 1) // 2
-    form, places = take_apart((..., *np.triu_indices(size)))
+    size = _size(triangle)
+    rows, columns, _ = _places(size)
+    form, places = take_apart((..., rows, columns))
     return update(np.zeros((*triangle.shape[:-1], size, size)), triangle, *places, form=form)
 
 
 def _mirrored(triangle):
     """Symmetric matrices from their upper triangles."""
-    matrices = _upper(triangle)
-    return matrices + np.triu(matrices, 1).mT
+    return triangle[..., _places(_size(triangle))[2]]
+
+
+def _size(triangle):
+    return (math.isqrt(8 * triangle.shape[-1] + 1) - 1) // 2
 
 
 def _raised(old, inner, floor):

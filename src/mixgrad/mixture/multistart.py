@@ -31,11 +31,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from mixgrad._errors import DataError
-from mixgrad.mixture.em import Fit, run, supervised
-from mixgrad.mixture.likelihood import Components, component_scores, responsibilities
+from mixgrad.mixture.em import Fit, Status, run, shared
+from mixgrad.mixture.likelihood import Components
+from mixgrad.mixture.start import comparable
+from mixgrad.mixture.sweep import probabilities
 
-__all__ = ["Mode", "Search", "search", "spurious_components"]
+__all__ = ["Mode", "Search", "modes_of", "search", "spurious_components"]
 
 # Sweeps of a candidate, and of the third of them that looks best after these.
 SHORT, LONGER = 10, 20
@@ -45,6 +46,8 @@ STARTS, MOVES, MOVES_PER_COMPONENT = 48, 12, 2
 FINALISTS, PATIENCE = 3, 2
 # Rows that a race looks at, for each component and column; the finalists of the search see all of them.
 ROWS, ROWS_PER_PARAMETER = 5_000, 50
+# Rows whose shares are looked at at a time.
+BLOCK = 50_000
 # This share of every row's label is spread over all components: no cell is too small for a covariance.
 SPREAD = 0.03
 FEW_ROWS, NARROW = 4.0, 0.1
@@ -108,7 +111,7 @@ def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=
     random_state : numpy.random.RandomState
         Gives one seed per candidate, before any of them runs.
     run : callable
-        As `mixgrad.mixture.em.run`: ``run(problem, components, tol, max_iter)`` gives a `Fit`, or raises `DataError`.
+        As `mixgrad.mixture.em.run`: ``run(problem, components, tol, max_iter)`` gives a `Fit`.
     tol : float
         For the runs until convergence. Runs that stop early are not recognised as the same mode.
     max_iter : int
@@ -118,16 +121,31 @@ def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=
     Returns
     -------
     Search
-
-    Raises
-    ------
-    DataError
-        No start survived.
     """
+    done = []
 
     def climb(problem, components, max_iter):
-        return run(problem, components, tol, max_iter)
+        done.append(run(problem, components, tol, max_iter))
+        if done[-1].status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        return done[-1]
 
+    problem = replace(problem, often=True)
+    try:
+        return _searched(problem, n_components, random_state, climb, max_iter, map)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        best = min((_Candidate(fit, tuple(np.flatnonzero(fit.collapsed))) for fit in done), key=_order).fit
+        return Search(best._replace(status=Status.INTERRUPTED), [], sum(fit.n_iter for fit in done))
+
+
+def modes_of(problem, fits):
+    """List the different maxima that fits have reached, the best first, as `Mode`."""
+    return _as_modes(_grouped(problem, [_judged(problem, fit) for fit in fits]))
+
+
+def _searched(problem, n_components, random_state, climb, max_iter, map):
     sample = _sampled(problem, n_components, random_state)
     race = partial(_race, sample, run=climb, max_iter=max_iter, map=map)
     runs, n_sweeps = race(partial(_partition, sample, n_components), _seeds(random_state, STARTS))
@@ -135,19 +153,19 @@ def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=
     while patience > 0:
         best = min(runs, key=_order)
         seeds = _seeds(random_state, max(MOVES, MOVES_PER_COMPONENT * n_components))
-        try:
-            children, spent = race(partial(_moved, sample, best.fit.components), seeds)
-        except DataError:  # all of them died, and the best stands
-            children, spent = [], 0
+        children, spent = race(partial(_moved, sample, best.fit.components), seeds)
         runs, n_sweeps = runs + children, n_sweeps + spent
         patience = PATIENCE if _is_better(min(runs, key=_order), best) else patience - 1
     if sample is not problem:
         begun = [mode[0].fit.components for mode in _grouped(sample, runs)[:FINALISTS]]
-        runs = _alive(map(partial(_continued, problem, climb, max_iter), begun))
+        runs = list(map(partial(_continued, problem, climb, max_iter), begun))
         n_sweeps += sum(candidate.fit.n_iter for candidate in runs)
     groups = _grouped(problem, runs)
-    modes = [Mode(group[0].fit.lower_bound, len(group), group[0].fit.components, group[0].spurious) for group in groups]
-    return Search(groups[0][0].fit, modes, n_sweeps)
+    return Search(groups[0][0].fit, _as_modes(groups), n_sweeps)
+
+
+def _as_modes(groups):
+    return [Mode(group[0].fit.lower_bound, len(group), group[0].fit.components, group[0].spurious) for group in groups]
 
 
 def spurious_components(problem, components):
@@ -162,9 +180,13 @@ def spurious_components(problem, components):
     -------
     tuple of int
     """
-    covariance, n_features = problem.covariance, problem.X.shape[1]
-    shares = responsibilities(component_scores(problem.X, components, covariance)) * _weights(problem)
-    n_rows = shares.sum(axis=1) ** 2 / np.maximum((shares**2).sum(axis=1), np.finfo(np.float64).tiny)
+    covariance, n_features = problem.covariance, problem.rows.X.shape[1]
+    total, squares = np.zeros(len(components.weights)), np.zeros(len(components.weights))
+    for begin in range(0, len(problem.rows.X), BLOCK):
+        part = problem.part(slice(begin, begin + BLOCK))
+        shares = _shares(part, components) * _weights(part)[:, None]
+        total, squares = total + shares.sum(axis=0), squares + (shares**2).sum(axis=0)
+    n_rows = total**2 / np.maximum(squares, np.finfo(np.float64).tiny)
     determining = max(2.0, 2.0 * covariance.n_parameters(1, n_features) / n_features)
     few = n_rows < FEW_ROWS * determining
     if not np.any(few):
@@ -185,40 +207,27 @@ def _narrowest(covariance, components):
 
 def _race(problem, begin, seeds, run, max_iter, map):
     """Return runs that converged, and the sweeps of all; ``begin`` draws the components of a candidate."""
-    entrants, n_sweeps = _alive(map(partial(_started, problem, run, begin), seeds)), 0
+    entrants, n_sweeps = list(map(partial(_started, problem, run, begin), seeds)), 0
     for sweeps, places in ((LONGER, -(-len(seeds) // 3)), (max_iter, FINALISTS)):
         n_sweeps += sum(candidate.fit.n_iter for candidate in entrants)
         begun = [candidate.fit.components for candidate in sorted(entrants, key=_order)[:places]]
-        entrants = _alive(map(partial(_continued, problem, run, sweeps), begun))
+        entrants = list(map(partial(_continued, problem, run, sweeps), begun))
     return entrants, n_sweeps + sum(candidate.fit.n_iter for candidate in entrants)
 
 
 def _started(problem, run, begin, seed):
-    """Return the short run of a candidate, or the reason why it died."""
-    try:
-        components = begin(np.random.RandomState(seed))
-    except DataError as error:
-        return error
-    return _continued(problem, run, SHORT, components)
+    """Return the short run of a candidate."""
+    return _continued(problem, run, SHORT, begin(np.random.RandomState(seed)))
 
 
 def _continued(problem, run, max_iter, components):
     """Run on from components, and look for spurious ones."""
-    try:
-        fit = run(problem, components, max_iter)
-    except DataError as error:
-        return error
-    collapsed = tuple(getattr(fit, "collapsed", ()))
-    return _Candidate(fit, tuple(sorted({*collapsed, *spurious_components(problem, fit.components)})))
+    return _judged(problem, run(problem, components, max_iter))
 
 
-def _alive(outcomes):
-    """Return the runs that did not die; if all did, raise the reason of the last one."""
-    outcomes = list(outcomes)
-    alive = [outcome for outcome in outcomes if isinstance(outcome, _Candidate)]
-    if not alive:
-        raise outcomes[-1]
-    return alive
+def _judged(problem, fit):
+    collapsed = {int(k) for k in np.flatnonzero(fit.collapsed)}
+    return _Candidate(fit, tuple(sorted(collapsed.union(spurious_components(problem, fit.components)))))
 
 
 def _order(candidate):
@@ -248,20 +257,14 @@ def _is_same(covariance, one, other):
     """Whether two fits are one mode, whatever the order of their components."""
     if abs(one.lower_bound - other.lower_bound) > SAME_BOUND:
         return False
-    distances = np.linalg.norm(
-        covariance.whitened(other.components.means, one.components.means, one.components.whitening), axis=-1
-    )
+    distances = np.sqrt(covariance.apart.squares(covariance.apart.view(other.components.means, one.components)))
     return bool(np.all(distances[linear_sum_assignment(distances)] < SAME_PLACE))
 
 
 def _partition(problem, n_components, random_state):
     """Components of the cells of rows drawn at random: every row belongs to the nearest of them, in columns' units."""
-    weights = _weights(problem)
-    mean = np.average(problem.X, axis=0, weights=weights)
-    spread = np.sqrt(np.average((problem.X - mean) ** 2, axis=0, weights=weights))
-    distances = _distances(problem.X / np.where(spread > 0.0, spread, 1.0), weights, n_components, random_state)
-    cells = (np.argmin(distances, axis=0) == np.arange(n_components)[:, None]).astype(np.float64)
-    return _softened(problem, cells)
+    distances = _distances(comparable(problem), _weights(problem), n_components, random_state)
+    return _softened(problem, (np.argmin(distances, axis=0)[:, None] == np.arange(n_components)).astype(np.float64))
 
 
 def _distances(X, weights, n_components, random_state):
@@ -280,44 +283,46 @@ def _distances(X, weights, n_components, random_state):
 
 def _moved(problem, components, random_state):
     """Merge two components, every other time such as share rows, and split one along a plane through its mean."""
-    labels = responsibilities(component_scores(problem.X, components, problem.covariance))
-    n_components = len(labels)
-    unit = labels / np.maximum(np.linalg.norm(labels, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    labels = _shares(problem, components)
+    n_components = labels.shape[1]
+    unit = labels / np.maximum(np.linalg.norm(labels, axis=0), np.finfo(np.float64).tiny)
     pairs = np.triu(np.ones((n_components, n_components)), 1)
-    overlap = pairs * (unit @ unit.T + np.finfo(np.float64).tiny)
+    overlap = pairs * (unit.T @ unit + np.finfo(np.float64).tiny)
     chances = pairs / pairs.sum() + overlap / overlap.sum()
     kept, freed = divmod(random_state.choice(pairs.size, p=chances.ravel() / chances.sum()), n_components)
     split = random_state.choice([k for k in range(n_components) if k != freed])
-    normal = random_state.normal(size=problem.X.shape[1])
-    labels[kept] += labels[freed]
-    beyond = problem.covariance.whitened(problem.X, components.means, components.whitening)[split] @ normal > 0.0
-    labels[freed] = labels[split] * beyond
-    labels[split] -= labels[freed]
+    normal = random_state.normal(size=problem.rows.X.shape[1])
+    labels[:, kept] += labels[:, freed]
+    view = problem.covariance.apart.view(problem.rows.X - problem.units.centre, components)
+    beyond = view[split] @ normal > 0.0
+    labels[:, freed] = labels[:, split] * beyond
+    labels[:, split] -= labels[:, freed]
     return _softened(problem, labels)
 
 
 def _softened(problem, labels):
-    """Components of labels of shape (K, n), each spread a little over all rows."""
+    """Components of labels of shape (n, K), each spread a little over all rows."""
     weights = _weights(problem)
-    sizes = (labels @ weights / weights.sum())[:, None]
-    return supervised(problem, (1.0 - SPREAD) * labels + SPREAD * sizes)
+    components, _ = shared(problem, (1.0 - SPREAD) * labels + SPREAD * (weights @ labels / weights.sum()))
+    return components
 
 
 def _sampled(problem, n_components, random_state):
     """Return the problem of rows drawn uniformly, or the problem itself if it has few."""
-    n_rows, n_features = problem.X.shape
+    n_rows, n_features = problem.rows.X.shape
     enough = max(ROWS, ROWS_PER_PARAMETER * n_components * n_features)
     if n_rows <= enough:
         return problem
-    rows = np.sort(random_state.choice(n_rows, enough, replace=False))
-    weights = getattr(problem, "weights", None)
-    parts = {"X": problem.X[rows]} | ({} if weights is None else {"weights": weights[rows]})
-    return replace(problem, **parts)
+    return problem.part(np.sort(random_state.choice(n_rows, enough, replace=False)))
+
+
+def _shares(problem, components):
+    """Shares of the components in the rows, shape (n, K), whatever the rows weigh."""
+    return np.array(probabilities(problem.rows, problem.units.centre, components, problem.covariance))
 
 
 def _weights(problem):
-    weights = getattr(problem, "weights", None)
-    return np.ones(len(problem.X)) if weights is None else weights
+    return np.ones(len(problem.rows.X)) if problem.rows.weights is None else problem.rows.weights
 
 
 def _seeds(random_state, count):

@@ -15,7 +15,7 @@ from mixgrad.mixture.em import labelled, shared
 from mixgrad.mixture.likelihood import Components
 from mixgrad.mixture.sweep import Rows
 
-__all__ = ["STARTS", "Given", "drawn", "from_known"]
+__all__ = ["STARTS", "Given", "comparable", "drawn", "from_known"]
 
 
 class Given(NamedTuple):
@@ -73,7 +73,7 @@ def from_known(problem, n_components, given):
 
     A component that no label names starts at the row farthest from the means before it.
     """
-    X, labels = _comparable(problem), problem.rows.labels
+    X, labels = comparable(problem), problem.rows.labels
     means = np.empty((n_components, X.shape[1]))
     distances = np.full((n_components, len(X)), np.inf)
     named = np.isin(np.arange(n_components), labels)
@@ -90,14 +90,14 @@ def from_known(problem, n_components, given):
 def kmeans(problem, n_components, random_state, factors):
     """Begin with the clusters of k-means."""
     model = KMeans(n_clusters=n_components, n_init=1, random_state=random_state)  # pyright: ignore
-    clusters = model.fit(_comparable(problem), sample_weight=problem.rows.weights).labels_
+    clusters = model.fit(comparable(problem), sample_weight=problem.rows.weights).labels_
     return labelled(problem, clusters, n_components, factors)
 
 
 def kmeans_plus_plus(problem, n_components, random_state, factors):
     """Begin with one row per component, far from each other: the seeding of k-means."""
     weights = problem.rows.weights
-    _, places = kmeans_plusplus(_comparable(problem), n_components, sample_weight=weights, random_state=random_state)
+    _, places = kmeans_plusplus(comparable(problem), n_components, sample_weight=weights, random_state=random_state)
     return _single_rows(problem, places, factors)
 
 
@@ -120,7 +120,7 @@ def _single_rows(problem, places, factors):
     return labelled(replace(problem, rows=rows), np.arange(len(places)), len(places), factors)
 
 
-def _comparable(problem):
+def comparable(problem):
     """Rows whose distances mean something: in units of the columns, unless those that the user has are to count."""
     X = problem.rows.X - problem.units.centre
     return X / problem.units.scale if problem.relative else X

@@ -11,16 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mixgrad._tree import flatten
 from mixgrad.compiled import jit
+from mixgrad.core.interpret import compiled as as_function
 from mixgrad.mixture.likelihood import (
     Statistics,
+    log_densities,
     log_likelihood,
     pulled_back,
     responsibilities,
     restricted,
     scores,
 )
-from mixgrad.rules.reduction import logsumexp
+from mixgrad.program.simplify import simplify
+from mixgrad.staging import record
 
 __all__ = [
     "Rows",
@@ -34,6 +38,7 @@ __all__ = [
 
 WORTH_COMPILING = 20_000
 """Rows times components times features from which an iteration of NumPy takes about a millisecond."""
+MOST_RECORDINGS = 64
 
 
 class Rows(NamedTuple):
@@ -54,7 +59,7 @@ class Rows(NamedTuple):
     labels: np.ndarray | None = None
 
 
-def sufficient_statistics(rows, centre, components, covariance, frame=None):
+def sufficient_statistics(rows, centre, components, covariance, frame=None, often=False):
     """Log-likelihood of a table and its gradient.
 
     Parameters
@@ -66,12 +71,15 @@ def sufficient_statistics(rows, centre, components, covariance, frame=None):
     covariance : mixgrad.mixture.covariance.Covariance
     frame : Components, optional
         The frames of the statistics, seen `apart`; those of the components unless given.
+    often : bool
+        Whether so many sweeps are to come that compiling pays for small tables, too.
 
     Returns
     -------
     Statistics
     """
-    return Statistics(*_run(_sweep, rows, centre, components, covariance, _log_weights(components, covariance), frame))
+    log_weights = _log_weights(components, covariance)
+    return Statistics(*_run(_sweep, rows, centre, components, covariance, log_weights, frame, often=often))
 
 
 def complete_statistics(rows, shares, centre, frame, covariance):
@@ -130,7 +138,7 @@ def _total_density(rows, centre, components, log_weights, *, covariance):
 
 
 def _densities(rows, centre, components, log_weights, *, covariance):
-    return logsumexp(_table(rows, centre, components, log_weights, covariance), axis=0)
+    return log_densities(_table(rows, centre, components, log_weights, covariance))
 
 
 def _most_probable(rows, centre, components, log_weights, *, covariance):
@@ -153,15 +161,37 @@ def _log_weights(components, covariance):
     return log_weights - covariance.log_normalizer(components.whitening, components.means.shape[1])
 
 
-def _run(program, rows, centre, components, covariance, *others):
+def _run(program, rows, centre, components, covariance, *others, often=False):
     X = rows.X if isinstance(rows, Rows) else rows[0].X
+    args = (rows, centre, components, *others)
     # Densities underflow and squared distances of far rows overflow: neither is an error.
-    with np.errstate(under="ignore", over="ignore"):
-        if len(X) * components.means.size < WORTH_COMPILING:
-            return program(rows, centre, components, *others, covariance=covariance)
-        return _compiled(program, covariance)(rows, centre, components, *others)
+    with np.errstate(under="ignore", over="ignore", divide="ignore"):
+        if often or len(X) * components.means.size >= WORTH_COMPILING:
+            return _compiled(program, covariance)(*args)
+        return _interpreted(program, covariance, args)
 
 
 @functools.cache
 def _compiled(program, covariance):
     return jit(functools.partial(program, covariance=covariance), dynamic=0)
+
+
+def _interpreted(program, covariance, args):
+    """Run a recording of a program, made once for each shape: it is the derivative, and no longer takes it."""
+    leaves, structure = flatten(args)
+    key = (program, covariance, structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
+    if key not in _recordings:
+        recorded, result = record(
+            lambda *inputs: program(*structure.unflatten(list(inputs)), covariance=covariance),
+            leaves,
+            [f"x{i}" for i in range(len(leaves))],
+            program,
+        )
+        if len(_recordings) >= MOST_RECORDINGS:
+            _recordings.pop(next(iter(_recordings)))
+        _recordings[key] = as_function(simplify(recorded, "all")), result
+    function, result = _recordings[key]
+    return result.unflatten(list(function(*leaves)))
+
+
+_recordings = {}
