@@ -105,7 +105,7 @@ def _groups(X):
 
 
 def _numbered(order, differs):
-    """Return the first row of each group, and the group of each row, given an order in which groups follow each other."""
+    """Return the first row of each group and the group of each row; in the order given, groups lie together."""
     begins = np.r_[True, differs]
     group = np.empty(len(order), dtype=np.intp)
     group[order] = np.cumsum(begins) - 1

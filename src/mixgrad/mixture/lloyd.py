@@ -35,8 +35,8 @@ from mixgrad.mixture.units import centre_of
 __all__ = ["Clusters", "Table", "closest_centres", "inertia_of", "lloyd", "moved"]
 
 # Numbers that are looked at in one sweep from which on it is worth its while to compile, which takes a second.
-WORTH_COMPILING = 4_000_000
-FEWEST = 64  # rows for which compiled code is called
+WORTH_COMPILING = 1_000_000
+FEWEST = 2  # rows for which there is code for any number of them
 # Squared distances are differences of squares and products, whose rounding is at most d + 4 of these units.
 PART = 25  # columns
 ROUNDING = 4.0 * np.finfo(np.float64).eps
@@ -108,26 +108,42 @@ def picked_scores(log_weights, centres, rows, weights, labels):
     return np.sum(weights * (log_weights[labels] - 0.5 * distances))
 
 
-def closer(rows, squared, centre):
-    """Squared distances of rows from the nearest of some points and one more."""
-    distances = sum(np.sum((rows[:, some] - centre[some]) ** 2, axis=1) for some in _columns(len(centre)))
-    return np.minimum(squared, distances)
+def candidates(rows, weights, squared, points):
+    """Squared distances of rows from the nearest of some points if one more joined them, and their weighted sums.
 
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+    weights : ndarray of shape (n,)
+    squared : ndarray of shape (n,)
+        Squared distances from the nearest of the points so far.
+    points : ndarray of shape (T, d)
+        Of which one is to join them.
 
-def potentials(rows, weights, squared, points):
-    """What the sum of `closer` would be for each of some points, of shape (points,); rows with weights."""
+    Returns
+    -------
+    sums : ndarray of shape (T,)
+    nearer : ndarray of shape (T, n)
+    """
     distances = np.sum((rows[:, None, :] - points) ** 2, axis=2)
-    return np.sum(weights[:, None] * np.minimum(squared[:, None], distances), axis=0)
+    nearer = np.minimum(squared[:, None], distances)
+    return np.sum(weights[:, None] * nearer, axis=0), nearer.T
 
 
-picked_statistics = value_and_grad(picked_scores, argnums=(0, 1))
+_sweep = value_and_grad(picked_scores, argnums=(0, 1))
+
+
+def statistics(log_weights, centres, rows, weights, labels):
+    """Return `picked_scores` and its gradient: weights of clusters, and sums of their rows about the centres."""
+    value, (mass, moments) = _sweep(log_weights, centres, rows, weights, labels)
+    return value, mass, moments
+
 
 # Which arguments of a function hold rows: one kernel serves any number of them.
 _OF_ROWS = {
     nearest: ("rows", "squares"),
-    picked_statistics: ("rows", "weights", "labels"),
-    closer: ("rows", "squared"),
-    potentials: ("rows", "weights", "squared"),
+    statistics: ("rows", "weights", "labels"),
+    candidates: ("rows", "weights", "squared"),
 }
 
 
@@ -159,9 +175,9 @@ class Table:
         n_rows, n_features = rows.shape
         self._compiles = n_rows * (n_clusters * n_features + 20) >= WORTH_COMPILING
 
-    def nearest(self, centres, some=slice(None)):
+    def nearest(self, centres, some=None):
         """Labels and gaps of some rows: see `nearest`."""
-        rows, squares = self.rows[some], self.squares[some]
+        rows, squares = (_picked(array, some) for array in (self.rows, self.squares))
         labels, gaps = np.zeros(len(rows), dtype=np.int32), np.full(len(rows), np.inf)
         if len(centres) == 1:
             return labels, gaps
@@ -174,26 +190,32 @@ class Table:
             labels[tile], gaps[tile] = nearest(*known, rows[tile], squares[tile])
         return labels, gaps
 
-    def statistics(self, centres, labels, some=slice(None)):
-        """Inertia of some rows, weights of clusters, and sums of rows about centres: value and gradient."""
-        given = np.zeros(len(centres)), centres, self.rows[some], self.weights[some], labels
-        found = self._compiled(picked_statistics, len(labels), *given)
-        value, (mass, moments) = picked_statistics(*given) if found is None else found
+    def statistics(self, centres, labels):
+        """Inertia of the rows, weights of clusters, and sums of rows about centres: value and gradient."""
+        given = np.zeros(len(centres)), centres, self.rows, self.weights, labels
+        found = self._compiled(statistics, len(labels), *given)
+        value, mass, moments = statistics(*given) if found is None else found
         return -2.0 * float(value), mass, moments
 
-    def closer(self, squared, centre):
-        """See `closer`."""
-        given = self.rows, squared, centre
-        found = self._compiled(closer, len(squared), *given)
-        return closer(*given) if found is None else found
+    def difference(self, centres, labels, before, some):
+        """Return what some rows change of `statistics` when they change their labels."""
+        rows, weights = (_picked(array, some) for array in (self.rows, self.weights))
+        given = np.concatenate([rows, rows]), np.concatenate([weights, -weights]), np.concatenate([labels, before])
+        given = np.zeros(len(centres)), centres, *given
+        found = self._compiled(statistics, 2 * len(labels), *given)
+        _, mass, moments = statistics(*given) if found is None else found
+        return mass, moments
 
-    def potentials(self, squared, points):
-        """See `potentials`."""
-        found = self._compiled(potentials, len(squared), self.rows, self.weights, squared, points)
+    def candidates(self, squared, points):
+        """See `candidates`."""
+        found = self._compiled(candidates, len(squared), self.rows, self.weights, squared, points)
         if found is not None:
             return found
-        blocks = tiles(len(self.rows), *points.shape)
-        return sum(potentials(self.rows[b], self.weights[b], squared[b], points) for b in blocks)
+        sums, nearer = np.zeros(len(points)), np.empty((len(points), len(squared)))
+        for tile in tiles(len(squared), *points.shape):
+            added, nearer[:, tile] = candidates(self.rows[tile], self.weights[tile], squared[tile], points)
+            sums += added
+        return sums, nearer
 
     def mean(self):
         """Weighted mean of the rows, shape (d,)."""
@@ -214,6 +236,11 @@ class Table:
         except UnsupportedError:  # there is none for any number of rows, in some wide tables with many clusters
             self._refused.add(function)
             return None
+
+
+def _picked(array, places):
+    """Return some rows of an array; None stands for all."""
+    return array if places is None else array.take(places, axis=0, mode="clip")
 
 
 class _Assignment:
@@ -238,23 +265,23 @@ class _Assignment:
         """Take other centres; return how many rows have changed their labels."""
         self._moved += _approach(centres, self._centres)
         self._centres = centres
-        due = np.flatnonzero(self._reach <= self._moved[self.labels])
-        due = slice(None) if 2 * len(due) > len(self.labels) else due
+        due = np.flatnonzero(self._reach <= _picked(self._moved, self.labels))
+        if 2 * len(due) > len(self.labels):
+            due = None
         labels, gaps = self._table.nearest(centres, due)
-        self._reach[due] = gaps + self._moved[labels]
-        before = self.labels[due]
+        gaps += _picked(self._moved, labels)
+        if due is None:
+            self._reach = gaps
+        else:
+            self._reach[due] = gaps
+        before = _picked(self.labels, due)
         changed = np.flatnonzero(labels != before)
         if len(changed):
-            rows = changed if isinstance(due, slice) else due[changed]
-            self._count(rows, labels[changed], 1.0)
-            self._count(rows, before[changed], -1.0)
+            rows = changed if due is None else due[changed]
+            mass, moments = self._table.difference(self._about, labels[changed], before[changed], rows)
+            self.mass, self._moments = self.mass + mass, self._moments + moments
             self.labels[rows] = labels[changed]
         return len(changed)
-
-    def _count(self, rows, labels, sign):
-        _, mass, moments = self._table.statistics(self._about, labels, rows)
-        self.mass = self.mass + sign * mass
-        self._moments = self._moments + sign * moments
 
     def means(self):
         """Means of the clusters' rows, shape (K, d); empty clusters get rows that are far from their centres."""

@@ -26,17 +26,16 @@ def plus_plus(table, n_clusters, random_state):
     rows, weights = table.rows, table.weights
     n_trials = 2 + int(np.log(n_clusters))
     seeds = [random_state.choice(len(rows), p=weights / weights.sum())]
-    squared = table.closer(np.full(len(rows), np.inf), _point(rows, seeds[0]))
-    potential = squared @ weights
+    sums, nearer = table.candidates(np.full(len(rows), np.inf), _points(rows, seeds * n_trials))
+    best = 0
     for _ in range(1, n_clusters):
+        potential, squared = sums[best], nearer[best]
         draws = random_state.uniform(size=n_trials) * potential
         trials = np.searchsorted(np.cumsum(weights * squared), draws)
         np.clip(trials, None, len(rows) - 1, out=trials)  # a sum may be rounded below the potential
-        potentials = table.potentials(squared, rows[trials].astype(np.float64, copy=False))
-        best = np.argmin(potentials)
-        potential = potentials[best]
+        sums, nearer = table.candidates(squared, _points(rows, trials))
+        best = np.argmin(sums)
         seeds.append(trials[best])
-        squared = table.closer(squared, _point(rows, trials[best]))
     return np.array(seeds)
 
 
@@ -51,8 +50,8 @@ def random_rows(table, n_clusters, random_state):
     return np.resize(rows, n_clusters)
 
 
-def _point(rows, number):
-    return rows[number].astype(np.float64, copy=False)
+def _points(rows, numbers):
+    return rows[numbers].astype(np.float64, copy=False)
 
 
 SEEDS = {"k-means++": plus_plus, "random": random_rows}
