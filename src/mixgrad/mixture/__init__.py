@@ -10,7 +10,7 @@ made of can be used by itself and needs no scikit-learn:
 `checks`        parameters that a user gives
 `units`         where a table lies and how finely it is resolved
 `distinct`      a table without repeated rows, and weights
-`lloyd`         k-means as the limit of EM; `seeds` draws its starts
+`hard`          k-means as the limit of EM; `lloyd` is its iteration, `seeds` draws its starts
 ==============  =========================================================================================
 
 Five modules belong to the estimators: `estimators`, `start`, `progress`, `model_file` (``save`` and ``load``) and

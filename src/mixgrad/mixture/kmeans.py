@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mixgrad._errors import DataError
 from mixgrad.mixture.distinct import check_sample_weight, distinct
-from mixgrad.mixture.lloyd import Table, closest_centres, inertia_of, lloyd, moved
+from mixgrad.mixture.hard import Table
+from mixgrad.mixture.lloyd import closest_centres, inertia_of, lloyd, moved
 from mixgrad.mixture.seeds import SEEDS
 from mixgrad.mixture.units import centre_of
 
@@ -169,7 +170,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.inertia_ = best.inertia
         self.n_iter_ = best.n_iter
         self._n_features_out = self.n_clusters
-        found = len(np.unique(self.labels_))
+        found = np.count_nonzero(np.bincount(best.labels))
         if found < self.n_clusters:
             warnings.warn(
                 f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). Possibly "
@@ -283,7 +284,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             if self.verbose:
                 print("Initialization complete")
             clusters = lloyd(table, centres, self.max_iter, tol, _print_iteration if self.verbose else None)
-            if best is None or clusters.inertia < best.inertia:
+            # The same clusters in another order may have less inertia by rounding.
+            if best is None or (clusters.inertia < best.inertia and not _same(clusters.labels, best.labels)):
                 best = clusters
         assert best is not None
         return best
@@ -327,6 +329,13 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         )
         self._check_centres(centres)
         return centres + mean
+
+
+def _same(labels, others):
+    """Whether each cluster is part of one other cluster."""
+    other = np.zeros(labels.max() + 1, dtype=others.dtype)
+    other[labels] = others
+    return np.array_equal(other[labels], others)
 
 
 def _print_iteration(iteration, inertia, reason):

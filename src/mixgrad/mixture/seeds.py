@@ -13,7 +13,7 @@ def plus_plus(table, n_clusters, random_state):
 
     Parameters
     ----------
-    table : mixgrad.mixture.lloyd.Table
+    table : mixgrad.mixture.hard.Table
     n_clusters : int
         K.
     random_state : numpy.random.RandomState
