@@ -272,7 +272,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     def _distances(self, X):
         middle = centre_of(self.cluster_centers_)
-        return euclidean_distances(moved(X, middle), (self.cluster_centers_ - middle).astype(X.dtype, copy=False))
+        distances = euclidean_distances(moved(X, middle), self.cluster_centers_ - middle)
+        return distances.astype(X.dtype, copy=False)
 
     def _best_fit(self, table, middle):
         """Return the `Clusters` of least inertia of all starts."""
