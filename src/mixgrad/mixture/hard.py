@@ -70,15 +70,16 @@ def nearest(centres, halves, size, rows, squares):
     return labels.astype(np.int32), (2.0 * (best - second) - rounding) / (near + far)
 
 
-def _columns(n_features):
-    """Cut the columns into parts so short that rows, not columns, become the lanes of vectors in compiled code."""
-    return [slice(begin, begin + PART) for begin in range(0, n_features, PART)]
+def _parts(array):
+    """Cut columns into parts so short that rows, not columns, become the lanes of vectors in compiled code."""
+    n_features = array.shape[1]
+    return [array] if n_features <= PART else [array[:, i : i + PART] for i in range(0, n_features, PART)]
 
 
 def picked_scores(log_weights, centres, rows, weights, labels):
     """Sum of the scores that labels pick: minus half the inertia, if log_weights are 0."""
-    picked = centres[labels]
-    distances = sum(np.sum((rows[:, some] - picked[:, some]) ** 2, axis=1) for some in _columns(rows.shape[1]))
+    differences = rows - centres[labels]
+    distances = sum(np.sum(part**2, axis=1) for part in _parts(differences))
     return np.sum(weights * (log_weights[labels] - 0.5 * distances))
 
 
@@ -124,7 +125,18 @@ _OF_ROWS = {
 @lru_cache(256)
 def _compiled(function, *shape):
     """Return a function compiled for arrays of one kind; one for all kinds would warn of their number."""
-    return jit(function, dynamic=_OF_ROWS[function])
+    call = jit(function, dynamic=_OF_ROWS[function])
+
+    def attempt(*args):
+        """Call it, or return None if there is no code for any number of rows, as in some wide tables."""
+        nonlocal call
+        try:
+            return None if call is None else call(*args)
+        except UnsupportedError:
+            call = None
+            return None
+
+    return attempt
 
 
 class Table:
@@ -145,7 +157,6 @@ class Table:
         self.weights = np.ones(len(rows)) if weights is None else weights
         self.squares = np.einsum("nd,nd->n", rows, rows, dtype=np.float64)
         self.n_clusters = n_clusters
-        self._refused = set()
         n_rows, n_features = rows.shape
         self._compiles = n_rows * (n_clusters * n_features + 20) >= WORTH_COMPILING
 
@@ -203,13 +214,9 @@ class Table:
 
     def _compiled(self, function, n_rows, *args):
         """Call a function as compiled code, or return None where it is not worth its while, or there is none."""
-        if not self._compiles or n_rows < FEWEST or function in self._refused:
+        if not self._compiles or n_rows < FEWEST:
             return None
-        try:
-            return _compiled(function, self.n_clusters, self.rows.shape[1], self.rows.dtype)(*args)
-        except UnsupportedError:  # there is none for any number of rows, in some wide tables with many clusters
-            self._refused.add(function)
-            return None
+        return _compiled(function, self.n_clusters, self.rows.shape[1], self.rows.dtype)(*args)
 
 
 def picked(array, places):
