@@ -243,6 +243,29 @@ def test_an_outlier_keeps_the_digits_of_others(rng):
     np.testing.assert_allclose(model.cluster_centers_[model.labels_[0]], X[:-1].mean(axis=0), atol=1e-3)
 
 
+def test_rows_that_cannot_have_changed_are_not_looked_at(rng, monkeypatch):
+    looked_at, changed = [], []
+    nearest, difference = hard.Table.nearest, hard.Table.difference
+
+    def counted(table, centres, some=None):
+        looked_at.append(len(table.rows) if some is None else len(some))
+        return nearest(table, centres, some)
+
+    def counted_changes(table, centres, labels, before, some):
+        assert np.all(labels != before)
+        changed.append(len(some))
+        return difference(table, centres, labels, before, some)
+
+    monkeypatch.setattr(hard.Table, "nearest", counted)
+    monkeypatch.setattr(hard.Table, "difference", counted_changes)
+    X = np.vstack([rng.normal(size=(300, 2)) + centre for centre in ([0, 0], [6, 0], [0, 6], [6, 6])])
+    model = KMeans(4, init=X[:4], tol=0.0).fit(X)
+    assert model.n_iter_ >= 5
+    assert looked_at[0] == looked_at[-1] == len(X)  # at first, and for the labels in the end
+    assert looked_at[-2] < len(X) / 5
+    assert sum(changed) < 2 * len(X)
+
+
 def test_number_of_threads(rng, compiled):
     X = rng.normal(size=(30_000, 3))
     models = []
