@@ -30,7 +30,7 @@ from mixgrad.mixture.likelihood import tiles
 __all__ = ["Table", "candidates", "nearest", "picked", "picked_scores", "statistics"]
 
 # Numbers that are looked at in one sweep from which on it is worth its while to compile, which takes a second.
-WORTH_COMPILING = 1_000_000
+WORTH_COMPILING = 200_000
 FEWEST = 2  # rows for which there is code for any number of them
 # Squared distances are differences of squares and products, whose rounding is at most d + 4 of these units.
 PART = 25  # columns

@@ -15,6 +15,8 @@ from mixgrad.mixture.units import centre_of
 
 __all__ = ["Clusters", "closest_centres", "inertia_of", "lloyd", "moved"]
 
+NEAR = 1000.0  # A table this many times its centres' spread from the origin is not copied, for three of sixteen digits.
+
 
 class Clusters(NamedTuple):
     """What an iteration of Lloyd's ends with.
@@ -192,6 +194,8 @@ def _about_the_middle(X, centres):
     """Return rows and centres moved to the origin, such that squares of distances keep their digits."""
     centres = np.asarray(centres, dtype=np.float64)
     middle = centre_of(centres)
+    if np.abs(middle).max() <= NEAR * np.ptp(centres, axis=0).max():
+        return X, centres
     return moved(X, middle), centres - middle
 
 
