@@ -101,7 +101,7 @@ def _groups(X):
             return None, None
     order = np.argsort(hashes, kind="stable")
     groups = _numbered(order, ordered[1:] != ordered[:-1])
-    if not np.array_equal(X, X[groups[0]][groups[1]]):  # rows that differ have the same hash
+    if not np.array_equal(X, X.take(groups[0][groups[1]], axis=0)):  # rows that differ have the same hash
         order = np.lexsort(X.T)
         groups = _numbered(order, np.any(X[order[1:]] != X[order[:-1]], axis=1))
     return (None, None) if len(groups[0]) == len(X) else groups
