@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import KMeans as Reference
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -156,6 +157,20 @@ def test_predict_transform_and_score(X, rng):
     np.testing.assert_array_equal(clone(ours).fit_predict(X), ours.labels_)
     assert ours.score(new, sample_weight=weights) == pytest.approx(theirs.score(new, sample_weight=weights))
     assert ours.score(X) == pytest.approx(-ours.inertia_)
+
+
+def test_sparse_matrices(X):
+    table = sparse.csr_matrix(np.where(np.abs(X) > 0.5, X, 0.0))
+    model = KMeans(5, init=X[:5]).fit(table)
+    dense = KMeans(5, init=X[:5]).fit(table.toarray())
+    the_same(model, dense)
+    np.testing.assert_array_equal(model.predict(table), dense.labels_)
+
+
+def test_no_code_of_any_length(rng, monkeypatch):
+    # Products of matrices so large are made by BLAS, in code for one number of rows.
+    monkeypatch.setattr(hard, "WORTH_COMPILING", 0)
+    agree(rng.normal(size=(300, 100)), 100, max_iter=3)
 
 
 @pytest.mark.parametrize("max_iter", [2, 300])
