@@ -29,7 +29,7 @@ _HOMES = {
     "mixgrad.testing": ("check_grads",),
     "mixgrad.rules.reduction": ("logsumexp",),
     "mixgrad.rules.linalg": ("solve_triangular",),
-    "mixgrad.mixture": ("GaussianMixture",),
+    "mixgrad.mixture": ("GaussianMixture", "KMeans"),
     "mixgrad._errors": (
         "MixgradError", "ProgramError", "StagingError", "DerivativeError", "UnsupportedError", "BoxConversionError",
         "ShapeError", "DataError",
@@ -78,6 +78,7 @@ if TYPE_CHECKING:  # the same names for editors and type checkers; a test holds 
     from mixgrad.derivatives import vmap as vmap
     from mixgrad.linter import explain as explain
     from mixgrad.mixture import GaussianMixture as GaussianMixture
+    from mixgrad.mixture import KMeans as KMeans
     from mixgrad.recomputation import checkpoint as checkpoint
     from mixgrad.row_sums import sum_rows as sum_rows
     from mixgrad.rules.linalg import solve_triangular as solve_triangular

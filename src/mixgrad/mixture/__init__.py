@@ -1,6 +1,7 @@
 """Gaussian mixtures whose E-step is one reverse sweep of the log-likelihood.
 
-``GaussianMixture`` is the estimator. What it is made of can be used by itself and needs no scikit-learn:
+``GaussianMixture`` is an estimator, and ``KMeans`` that of its limit, clusters with hard labels. What they are
+made of can be used by itself and needs no scikit-learn:
 
 ==============  =========================================================================================
 `likelihood`    the scores of the components and the log-likelihood; statistics as its gradient
@@ -9,17 +10,21 @@
 `checks`        parameters that a user gives
 `gap`           how far a log-likelihood is from its limit
 `units`         where a table lies and how finely it is resolved
+`distinct`      a table without repeated rows, and weights
+`hard`          k-means as the limit of EM; `lloyd` is its iteration, `seeds` draws its starts
 ==============  =========================================================================================
 
-Four modules belong to the estimator: `estimators`, `start`, `progress` and `model_file` (``save`` and ``load``).
+Five modules belong to the estimators: `estimators`, `start`, `progress`, `model_file` (``save`` and ``load``) and
+`kmeans`.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mixgrad.mixture.estimators import GaussianMixture
+    from mixgrad.mixture.kmeans import KMeans
 
-__all__ = ["GaussianMixture"]
+__all__ = ["GaussianMixture", "KMeans"]
 
 
 def __getattr__(name):
@@ -28,4 +33,8 @@ def __getattr__(name):
         from mixgrad.mixture.estimators import GaussianMixture
 
         return GaussianMixture
+    if name == "KMeans":
+        from mixgrad.mixture.kmeans import KMeans
+
+        return KMeans
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from mixgrad._errors import DataError
 
 __all__ = ["check_sample_weight", "distinct"]
 
+FEW = 4  # columns that are looked at first: in most tables they tell all rows apart
 BLOCK = 8192  # rows whose hashes are computed at a time: they stay in the cache
 
 
@@ -78,7 +79,7 @@ def distinct(X, sample_weight=None):
         kept = np.flatnonzero(sample_weight)
         rows, weights, index = distinct(X[kept], sample_weight[kept])
         places = np.full(len(X), -1)
-        places[kept] = np.arange(len(kept)) if index is None else index
+        places[kept] = index if index is not None else np.arange(len(kept))
         return rows, weights, places
     first, index = _groups(X)
     if first is None or index is None:
@@ -92,20 +93,22 @@ def _groups(X):
     """Return the first row of each group of equal rows, in order, and the group of each row; None if all differ."""
     if X.shape[1] == 0:
         return np.arange(min(1, len(X))), np.zeros(len(X), dtype=np.intp)
-    hashes = _hashes(X)
-    ordered = np.sort(hashes)
-    if not np.any(ordered[1:] == ordered[:-1]):
-        return None, None
+    hashes = ordered = np.empty(0, dtype=np.uint64)
+    for n_features in sorted({min(FEW, X.shape[1]), X.shape[1]}):
+        hashes = _hashes(X[:, :n_features])
+        ordered = np.sort(hashes)
+        if not np.any(ordered[1:] == ordered[:-1]):
+            return None, None
     order = np.argsort(hashes, kind="stable")
     groups = _numbered(order, ordered[1:] != ordered[:-1])
-    if not np.array_equal(X, X[groups[0]][groups[1]]):  # rows that differ have the same hash
+    if not np.array_equal(X, X.take(groups[0][groups[1]], axis=0)):  # rows that differ have the same hash
         order = np.lexsort(X.T)
         groups = _numbered(order, np.any(X[order[1:]] != X[order[:-1]], axis=1))
     return (None, None) if len(groups[0]) == len(X) else groups
 
 
 def _numbered(order, differs):
-    """Return groups by their first rows, given an order in which they lie together and where a new one begins."""
+    """Return the first row of each group and the group of each row; in the order given, groups lie together."""
     begins = np.r_[True, differs]
     group = np.empty(len(order), dtype=np.intp)
     group[order] = np.cumsum(begins) - 1
