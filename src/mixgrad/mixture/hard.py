@@ -15,7 +15,7 @@ the weight of a cluster and the sum of its rows about the point c_k. The maximum
 attains it, so the labels :math:`k_n` are found first (`nearest`: the lowest of several that are equally near), and
 `statistics` differentiates the scores that they pick.
 
-Rows have the shape (n, d) and lie near the origin (see `units.centre_of`); centres have the shape (K, d).
+Rows have the shape (n, d) and lie near the origin (see `units.Units`); centres have the shape (K, d).
 """
 
 from functools import lru_cache
@@ -25,12 +25,12 @@ import numpy as np
 from mixgrad._errors import UnsupportedError
 from mixgrad.compiled import jit
 from mixgrad.derivatives import value_and_grad
-from mixgrad.mixture.likelihood import tiles
 
-__all__ = ["Table", "candidates", "nearest", "picked", "picked_scores", "statistics"]
+__all__ = ["Table", "candidates", "nearest", "picked", "picked_scores", "statistics", "tiles"]
 
 # Numbers that are looked at in one sweep from which on it is worth its while to compile, which takes a second.
 WORTH_COMPILING = 200_000
+TILE_NUMBERS = 300_000  # in a table of the rows that are looked at at a time
 FEWEST = 2  # rows for which there is code for any number of them
 # Squared distances are differences of squares and products, whose rounding is at most d + 4 of these units.
 PART = 25  # columns
@@ -150,6 +150,11 @@ class Table:
         1 by default.
     n_clusters : int
         K.
+
+    Attributes
+    ----------
+    is_large : bool
+        Whether there is so much to compute that compiling it pays.
     """
 
     def __init__(self, rows, weights, n_clusters):
@@ -158,7 +163,7 @@ class Table:
         self.squares = np.einsum("nd,nd->n", rows, rows, dtype=np.float64)
         self.n_clusters = n_clusters
         n_rows, n_features = rows.shape
-        self._compiles = n_rows * (n_clusters * n_features + 20) >= WORTH_COMPILING
+        self.is_large = n_rows * (n_clusters * n_features + 20) >= WORTH_COMPILING
 
     def nearest(self, centres, some=None):
         """Labels and gaps of some rows: see `nearest`."""
@@ -171,7 +176,7 @@ class Table:
         found = self._compiled(nearest, len(rows), *known, rows, squares)
         if found is not None:
             return found
-        for tile in tiles(len(rows), 1, 8 * self.n_clusters):
+        for tile in tiles(len(rows), 8 * self.n_clusters):
             labels[tile], gaps[tile] = nearest(*known, rows[tile], squares[tile])
         return labels, gaps
 
@@ -197,7 +202,7 @@ class Table:
         if found is not None:
             return found
         sums, nearer = np.zeros(len(points)), np.empty((len(points), len(squared)))
-        for tile in tiles(len(squared), *points.shape):
+        for tile in tiles(len(squared), points.size):
             added, nearer[:, tile] = candidates(self.rows[tile], self.weights[tile], squared[tile], points)
             sums += added
         return sums, nearer
@@ -214,9 +219,16 @@ class Table:
 
     def _compiled(self, function, n_rows, *args):
         """Call a function as compiled code, or return None where it is not worth its while, or there is none."""
-        if not self._compiles or n_rows < FEWEST:
+        if not self.is_large or n_rows < FEWEST:
             return None
         return _compiled(function, self.n_clusters, self.rows.shape[1], self.rows.dtype)(*args)
+
+
+def tiles(n_rows, numbers):
+    """Yield slices that cover the rows in order, as many at a time as the cache holds if a row has so many numbers."""
+    rows = max(1, TILE_NUMBERS // numbers)
+    for begin in range(0, n_rows, rows):
+        yield slice(begin, min(begin + rows, n_rows))
 
 
 def picked(array, places):

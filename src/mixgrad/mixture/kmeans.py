@@ -18,7 +18,7 @@ from mixgrad.mixture.distinct import check_sample_weight, distinct
 from mixgrad.mixture.hard import Table
 from mixgrad.mixture.lloyd import closest_centres, inertia_of, lloyd, moved
 from mixgrad.mixture.seeds import SEEDS
-from mixgrad.mixture.units import centre_of
+from mixgrad.mixture.units import Units
 
 __all__ = ["KMeans"]
 
@@ -162,7 +162,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 stacklevel=2,
             )
         rows, weights, _ = distinct(X, weights)
-        middle = centre_of(rows)
+        middle = Units.of(rows).centre
         table = Table(moved(rows, middle), weights, self.n_clusters)
         best = self._best_fit(table, middle)
         self.cluster_centers_ = (best.centres + middle).astype(X.dtype, copy=False)
@@ -271,7 +271,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return X.toarray() if isinstance(X, (sparse.csr_matrix, sparse.csr_array)) else np.asarray(X)
 
     def _distances(self, X):
-        middle = centre_of(self.cluster_centers_)
+        middle = Units.of(self.cluster_centers_).centre
         distances = euclidean_distances(moved(X, middle), self.cluster_centers_ - middle)
         return distances.astype(X.dtype, copy=False)
 

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mixgrad.mixture.hard import Table, picked
-from mixgrad.mixture.likelihood import tiles
-from mixgrad.mixture.units import centre_of
+from mixgrad.mixture.hard import Table, picked, tiles
+from mixgrad.mixture.units import Units
 
 __all__ = ["Clusters", "closest_centres", "inertia_of", "lloyd", "moved"]
 
@@ -98,7 +97,7 @@ class _Assignment:
         distances = np.concatenate(
             [
                 np.sum((table.rows[tile] - self._centres[self.labels[tile]]) ** 2, axis=1, dtype=np.float64)
-                for tile in tiles(len(self.labels), 1, table.rows.shape[1])
+                for tile in tiles(len(self.labels), table.rows.shape[1])
             ]
         )
         if not np.any(distances):
@@ -193,7 +192,7 @@ def inertia_of(X, weights, centres):
 def _about_the_middle(X, centres):
     """Return rows and centres moved to the origin, such that squares of distances keep their digits."""
     centres = np.asarray(centres, dtype=np.float64)
-    middle = centre_of(centres)
+    middle = Units.of(centres).centre
     if np.abs(middle).max() <= NEAR * np.ptp(centres, axis=0).max():
         return X, centres
     return moved(X, middle), centres - middle

@@ -12,10 +12,16 @@ import numpy as np
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from mixgrad.mixture.em import labelled, shared
+from mixgrad.mixture.hard import Table
 from mixgrad.mixture.likelihood import Components
+from mixgrad.mixture.lloyd import lloyd
+from mixgrad.mixture.seeds import plus_plus
 from mixgrad.mixture.sweep import Rows
 
 __all__ = ["STARTS", "Given", "comparable", "drawn", "from_known"]
+
+# As KMeans has by default, in units of the mean variance of the columns.
+KMEANS_TOL = 1e-4
 
 
 class Given(NamedTuple):
@@ -89,8 +95,14 @@ def from_known(problem, n_components, given):
 
 def kmeans(problem, n_components, random_state, factors):
     """Begin with the clusters of k-means."""
-    model = KMeans(n_clusters=n_components, n_init=1, random_state=random_state)  # pyright: ignore
-    clusters = model.fit(comparable(problem), sample_weight=problem.rows.weights).labels_
+    X, weights = comparable(problem), problem.rows.weights
+    table = Table(X, weights, n_components)
+    if table.is_large:
+        seeds = plus_plus(table, n_components, random_state)
+        clusters = lloyd(table, table.rows[seeds], tol=KMEANS_TOL * table.mean_variance()).labels
+    else:  # the peer's is the same, and has less to set up
+        model = KMeans(n_clusters=n_components, n_init=1, random_state=random_state)  # pyright: ignore
+        clusters = model.fit(X, sample_weight=weights).labels_
     return labelled(problem, clusters, n_components, factors)
 
 
