@@ -6,6 +6,7 @@ made of can be used by itself and needs no scikit-learn:
 ==============  =========================================================================================
 `likelihood`    the scores of the components and the log-likelihood; statistics as its gradient
 `covariance`    what a type of covariance is; the types are in `matrix` and `diagonal`, listed in `gaussian`
+`sweep`         a sweep over the rows of a table: the likelihood's programs, compiled or recorded
 `em`            the iteration: a state, a step, a reason to stop
 `checks`        parameters that a user gives
 `gap`           how far a log-likelihood is from its limit
@@ -14,8 +15,8 @@ made of can be used by itself and needs no scikit-learn:
 `hard`          k-means as the limit of EM; `lloyd` is its iteration, `seeds` draws its starts
 ==============  =========================================================================================
 
-Five modules belong to the estimators: `estimators`, `start`, `progress`, `model_file` (``save`` and ``load``) and
-`kmeans`.
+The other modules belong to the estimators: `estimators` and `kmeans` themselves, `fitting`, what a fit does, `start`
+and `multistart`, `progress`, and `model_file` (``save`` and ``load``).
 """
 
 from typing import TYPE_CHECKING

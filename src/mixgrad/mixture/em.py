@@ -84,8 +84,8 @@ class Problem:
 
     def part(self, places):
         """Return the problem of some of the rows, in the same units."""
-        rows = Rows(*(None if array is None else array[places] for array in self.rows))
-        return replace(self, rows=rows)
+        X, *others = self.rows
+        return replace(self, rows=Rows(X[places], *(None if array is None else array[places] for array in others)))
 
     def sweep(self, components, frame=None):
         """Log-likelihood and statistics, in the frames of the components or in others."""

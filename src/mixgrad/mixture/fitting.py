@@ -17,12 +17,10 @@ from mixgrad.mixture.em import Fit, Problem, Status, labelled, run
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.multistart import modes_of, search
 from mixgrad.mixture.progress import Printer
-from mixgrad.mixture.start import Given, drawn, from_known
+from mixgrad.mixture.start import LARGE, Given, drawn, from_known
 
 __all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units", "make_problem", "warn_of"]
 
-# From this number of rows on repeated ones are not looked for: that would take more memory than the fit.
-LARGE = 2_000_000
 # The mode that a search has found is climbed until the bound grows by no more than this, which is rounding.
 FINISHED, MOST_SWEEPS = 1e-14, 10_000
 # A component of less than this many rows has none.
@@ -96,7 +94,7 @@ def make_problem(model, X, y, sample_weight):
     if weights is not None and not np.all(weights):
         kept = weights > 0.0
         X, weights, labels = X[kept], weights[kept], None if labels is None else labels[kept]
-    if model.reg_covar is None and labels is None and len(X) < LARGE:
+    if model.reg_covar is None and labels is None and len(X) <= LARGE:  # sorting more takes more memory than their fit
         X, weights = _in_order(*distinct(X, weights)[:2])
     covariance, fixed = COVARIANCES[model.covariance_type], check_fixed(model)
     return Problem.of(X, covariance, weights, labels, model.reg_covar, fixed)

@@ -24,6 +24,7 @@ one of many rows.
 """
 
 from builtins import map as in_order
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -100,7 +101,7 @@ class _Candidate(NamedTuple):
     spurious: tuple[int, ...]
 
 
-def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=10_000, map=in_order):
+def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=10_000, map: Callable = in_order):
     """Find the best mode of the likelihood.
 
     Parameters
@@ -136,7 +137,7 @@ def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=
     except KeyboardInterrupt:
         if not done:
             raise
-        best = min((_Candidate(fit, tuple(np.flatnonzero(fit.collapsed))) for fit in done), key=_order).fit
+        best = min(done, key=lambda fit: (np.sum(fit.collapsed), -fit.lower_bound))
         return Search(best._replace(status=Status.INTERRUPTED), [], sum(fit.n_iter for fit in done))
 
 

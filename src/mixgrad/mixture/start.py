@@ -20,6 +20,8 @@ from mixgrad.mixture.sweep import Rows
 
 __all__ = ["STARTS", "Given", "comparable", "drawn", "from_known"]
 
+# A table of more rows starts from a sample of them: every row of the start costs more memory than one of the fit.
+LARGE, SAMPLE = 2_000_000, 200_000
 # As KMeans has by default, in units of the mean variance of the columns.
 KMEANS_TOL = 1e-4
 
@@ -65,6 +67,8 @@ def drawn(problem, n_components, init_params, random_state, given):
     """
     if all(part is not None for part in given):
         return Components(given.weights, given.means, *given.factors)
+    if len(problem.rows.X) > LARGE:
+        problem = problem.part(np.unique(random_state.randint(len(problem.rows.X), size=SAMPLE)))
     if n_components > len(problem.rows.X):
         # Fewer distinct rows than components: some share a row.
         places = np.arange(n_components) % len(problem.rows.X)
