@@ -88,6 +88,10 @@ class Covariance(ABC):
         factor = self.uncorrelated(scale, n_components, len(scale))
         return factor, self.whitening_of(factor)
 
+    def in_frames(self, X, components):
+        """Rows in the components' frames as an array of shape (K, n, d)."""
+        return self.apart.view(X, components)
+
     def weights(self, mass):
         """Weights of shape (K,), never zero: a component without rows may come back to life."""
         positive = mass + 10 * EPS * mass.mean()

@@ -141,6 +141,22 @@ class _Spherical(_Elementwise):
         raw = np.where(alive, statistics.second / (mass * delta.shape[1]), 1.0)
         return Moments(delta, raw, np.mean(delta**2, axis=1))
 
+    def in_frames(self, X, components):
+        return super().view(X, components)
+
+    def view(self, X, components):
+        # Not yet divided by the deviation, which is cheaper to do with sums over the features.
+        return X - components.means[:, None, :], components.whitening[:, None]
+
+    def squares(self, view):
+        offsets, whitening = view
+        return whitening**2 * np.sum(offsets * offsets, axis=-1)
+
+    def pair(self, linear, quadratic, view):
+        offsets, whitening = view
+        first = whitening * np.sum(offsets * linear[:, None, :], axis=-1)
+        return first + quadratic[:, None] * self.squares(view)
+
     def _against_rows(self, array):
         return array[:, None, None]
 

@@ -294,8 +294,8 @@ def _moved(problem, components, random_state):
     split = random_state.choice([k for k in range(n_components) if k != freed])
     normal = random_state.normal(size=problem.rows.X.shape[1])
     labels[:, kept] += labels[:, freed]
-    view = problem.covariance.apart.view(problem.rows.X - problem.units.centre, components)
-    beyond = view[split] @ normal > 0.0
+    rows = problem.covariance.in_frames(problem.rows.X - problem.units.centre, components)
+    beyond = rows[split] @ normal > 0.0
     labels[:, freed] = labels[:, split] * beyond
     labels[:, split] -= labels[:, freed]
     return _softened(problem, labels)
