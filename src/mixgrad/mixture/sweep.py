@@ -167,8 +167,8 @@ def _log_weights(components, covariance):
 def _run(program, rows, centre, components, covariance, *others, often=False):
     X = rows.X if isinstance(rows, Rows) else rows[0].X
     args = (rows, centre, components, *others)
-    # Densities underflow and squared distances of far rows overflow: neither is an error.
-    with np.errstate(under="ignore", over="ignore", divide="ignore"):
+    # Densities underflow and squared distances of far rows overflow: no error. (Zero times infinity is zero there.)
+    with np.errstate(all="ignore"):
         if often or len(X) * components.means.size >= WORTH_COMPILING:
             return _compiled(program, covariance)(*args)
         return _interpreted(program, covariance, args)
