@@ -1,6 +1,7 @@
 """Tables that break other mixtures: every one gives a model, or is refused before any work."""
 
 import signal
+import threading
 import warnings
 
 import numpy as np
@@ -222,3 +223,15 @@ def test_what_is_no_table_is_refused_in_the_words_of_the_peer(table):
     with pytest.raises(type(theirs.value)) as ours:
         GaussianMixture(1).fit(table)
     assert str(ours.value).split("\n")[0] == str(theirs.value).split("\n")[0]
+
+
+def test_interrupted_starts_leave_a_usable_model():
+    model = GaussianMixture(3, n_init=8, random_state=0, init_params="random", tol=0.0, max_iter=200_000)
+    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(np.random.default_rng(0).normal(size=(5000, 3)))
+    timer.join()
+    assert model.interrupted_
+    assert not model.converged_
+    assert np.isfinite(model.score(X))

@@ -2,6 +2,8 @@
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -126,10 +128,11 @@ def best_fit(model, problem, observe=None):
         starts, earlier_bound = [_continued(model, problem)], getattr(model, "lower_bound_", -np.inf)
     else:
         starts = _starts(model, problem)
-    fits = _fits(model, problem, starts, earlier_bound, observe)
+    told = observe is not None or model.verbose > 0
+    fits = (_fits if told else _fits_at_once)(model, problem, starts, earlier_bound, observe)
     # Without iterations there are no bounds to compare, and the last start is kept.
     best = max(fits, key=lambda fit: fit.lower_bound) if model.max_iter > 0 else fits[-1]
-    if fits[-1].status is Status.INTERRUPTED:
+    if any(fit.status is Status.INTERRUPTED for fit in fits):
         best = best._replace(status=Status.INTERRUPTED)
     return best, modes_of(problem, fits)
 
@@ -154,6 +157,36 @@ def _fits(model, problem, starts, earlier_bound, observe, **options):
     return fits
 
 
+def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
+    """As `_fits`, but in parallel, and without telling anybody."""
+    stop = Event()
+
+    def check(state):
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    def fitted(components):
+        return run(problem, components, model.tol, model.max_iter, earlier_bound, observe=check)
+
+    with _workers() as pool:
+        futures = [pool.submit(fitted, components) for components in starts]
+        try:
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:
+            stop.set()
+            fits = [future.result() for future in futures if not future.cancel()]
+            return [*fits[:-1], fits[-1]._replace(status=Status.INTERRUPTED)]
+
+
+@contextmanager
+def _workers():
+    pool = ThreadPoolExecutor(get_threads())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def _searched(model, problem, observe):
     """Search for the best mode, and finish there."""
     given = _given(model, problem)
@@ -162,7 +195,7 @@ def _searched(model, problem, observe):
             "n_init='auto' searches among starts of its own: it takes neither weights_init, means_init nor "
             "precisions_init, and nothing fixed. Give a number of starts instead."
         )
-    with ThreadPoolExecutor(get_threads()) as pool:
+    with _workers() as pool:
         found = search(problem, model.n_components, check_random_state(model.random_state), map=pool.map)
     if found.fit.status is Status.INTERRUPTED:
         return found.fit, found.modes

@@ -186,7 +186,8 @@ def spurious_components(problem, components):
     for begin in range(0, len(problem.rows.X), BLOCK):
         part = problem.part(slice(begin, begin + BLOCK))
         shares = _shares(part, components) * _weights(part)[:, None]
-        total, squares = total + shares.sum(axis=0), squares + (shares**2).sum(axis=0)
+        with np.errstate(under="ignore"):
+            total, squares = total + shares.sum(axis=0), squares + (shares**2).sum(axis=0)
     n_rows = total**2 / np.maximum(squares, np.finfo(np.float64).tiny)
     determining = max(2.0, 2.0 * covariance.n_parameters(1, n_features) / n_features)
     few = n_rows < FEW_ROWS * determining
