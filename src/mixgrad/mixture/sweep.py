@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from mixgrad._tree import flatten
-from mixgrad.compiled import jit
 from mixgrad.core.interpret import compiled as as_function
 from mixgrad.mixture.likelihood import (
     Statistics,
@@ -176,6 +175,8 @@ def _run(program, rows, centre, components, covariance, *others, often=False):
 
 @functools.cache
 def _compiled(program, covariance):
+    from mixgrad.compiled import jit  # which loads the compiler: small tables need none
+
     return jit(functools.partial(program, covariance=covariance), dynamic=0)
 
 
