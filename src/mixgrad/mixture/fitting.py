@@ -11,7 +11,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from mixgrad._errors import CollapseWarning, DataError
-from mixgrad.compile.threads import get_threads
 from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.covariance import Fixed
 from mixgrad.mixture.distinct import check_sample_weight, distinct
@@ -128,8 +127,8 @@ def best_fit(model, problem, observe=None):
         starts, earlier_bound = [_continued(model, problem)], getattr(model, "lower_bound_", -np.inf)
     else:
         starts = _starts(model, problem)
-    told = observe is not None or model.verbose > 0
-    fits = (_fits if told else _fits_at_once)(model, problem, starts, earlier_bound, observe)
+    at_once = model.n_init != 1 and observe is None and not model.verbose
+    fits = (_fits_at_once if at_once else _fits)(model, problem, starts, earlier_bound, observe)
     # Without iterations there are no bounds to compare, and the last start is kept.
     best = max(fits, key=lambda fit: fit.lower_bound) if model.max_iter > 0 else fits[-1]
     if any(fit.status is Status.INTERRUPTED for fit in fits):
@@ -180,6 +179,8 @@ def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
 
 @contextmanager
 def _workers():
+    from mixgrad.compile.threads import get_threads  # which loads the compiler
+
     pool = ThreadPoolExecutor(get_threads())
     try:
         yield pool

@@ -23,7 +23,6 @@ from functools import lru_cache
 import numpy as np
 
 from mixgrad._errors import UnsupportedError
-from mixgrad.compiled import jit
 from mixgrad.derivatives import value_and_grad
 
 __all__ = ["Table", "candidates", "nearest", "picked", "picked_scores", "statistics", "tiles"]
@@ -125,6 +124,8 @@ _OF_ROWS = {
 @lru_cache(256)
 def _compiled(function, *shape):
     """Return a function compiled for arrays of one kind; one for all kinds would warn of their number."""
+    from mixgrad.compiled import jit  # which loads the compiler: small tables need none
+
     call = jit(function, dynamic=_OF_ROWS[function])
 
     def attempt(*args):
