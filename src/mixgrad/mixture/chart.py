@@ -25,12 +25,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mixgrad.derivatives import hvp, value_and_grad, vmap
+from mixgrad.derivatives import hvp, linearize, value_and_grad, vmap
 from mixgrad.mixture.covariance import NOTHING_FIXED, Covariance, Fixed
 from mixgrad.mixture.likelihood import Components, log_likelihood, restricted, scores
-from mixgrad.mixture.sweep import centred, over_rows
+from mixgrad.mixture.sweep import centred, is_compiled, over_rows
 
-__all__ = ["Blocks", "Chart"]
+__all__ = ["Blocks", "Chart", "passes_of_second_order", "product", "second_order", "value_and_gradient"]
+
+DIRECTIONS = 64
+"""Columns of a Hessian that one pass over the rows computes at most, which bounds its memory."""
 
 
 class Blocks(NamedTuple):
@@ -155,11 +158,22 @@ def product(chart, theta, direction, problem):
     return chart.pulled(Blocks(*found)) / problem.total
 
 
+def passes_of_second_order(chart):
+    """Passes over the rows that `second_order` makes."""
+    return max(1, -(-chart.size // DIRECTIONS))
+
+
 def second_order(chart, theta, problem):
-    """Mean log-likelihood per row, its gradient and its Hessian of shape (P, P), in one pass over the rows."""
-    directions = chart.blocks(np.eye(chart.size))
-    (value, gradient), products = _over_rows(_second_order, chart, problem, chart.blocks(theta), directions)
-    hessian = chart.pulled(Blocks(*products)) / problem.total
+    """Mean log-likelihood per row, its gradient, and its Hessian of shape (P, P).
+
+    That is one pass over the rows for up to `DIRECTIONS` columns of the Hessian at once.
+    """
+    program = _second_order if is_compiled(problem.rows, chart.components) else _column_by_column
+    blocks, columns = chart.blocks(theta), []
+    for part in np.array_split(np.eye(chart.size), passes_of_second_order(chart)):
+        (value, gradient), products = _over_rows(program, chart, problem, blocks, chart.blocks(part))
+        columns.append(chart.pulled(Blocks(*products)) / problem.total)
+    hessian = np.concatenate(columns)
     return float(value) / problem.total, chart.pulled(Blocks(*gradient)) / problem.total, 0.5 * (hessian + hessian.T)
 
 
@@ -179,6 +193,13 @@ def _product(rows, centre, components, blocks, direction, *, covariance):
 def _second_order(rows, centre, components, blocks, directions, *, covariance):
     function = _likelihood(rows, centre, components, covariance)
     return value_and_grad(function)(blocks), vmap(lambda direction: hvp(function, blocks, direction))(directions)
+
+
+def _column_by_column(rows, centre, components, blocks, directions, *, covariance):
+    # The same for NumPy, which is faster where arrays stay in the cache: the linear part runs once per direction.
+    (value, gradient), product = linearize(value_and_grad(_likelihood(rows, centre, components, covariance)), blocks)
+    columns = [product(Blocks(*direction))[1] for direction in zip(*directions)]
+    return (value, gradient), [np.array(block) for block in zip(*columns)]
 
 
 def _likelihood(rows, centre, components, covariance):

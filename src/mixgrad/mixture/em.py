@@ -11,6 +11,7 @@ last ones reach their bound again.
 """
 
 import enum
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -113,7 +114,7 @@ class State(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What a run of EM gives.
+    """What a run of EM, or of another solver, gives.
 
     Attributes
     ----------
@@ -126,6 +127,10 @@ class Fit(NamedTuple):
     status : Status
     collapsed : ndarray of bool of shape (K,)
         Which of the components are on the floor.
+    gap : float
+        Estimate of what the bound could still gain; nan where there is none.
+    sweeps : int
+        Passes over the rows.
     """
 
     components: Components
@@ -134,6 +139,8 @@ class Fit(NamedTuple):
     n_iter: int
     status: Status
     collapsed: np.ndarray
+    gap: float = math.nan
+    sweeps: int = 0
 
 
 def init(components, lower_bound=-np.inf):
@@ -169,7 +176,7 @@ def step(problem, state):
 def terminate(state, tol, max_iter):
     """Status of a fit after a step."""
     grew_too_little = 0.0 <= state.change < tol
-    stands_still = -_rounding(state.lower_bound) <= state.change <= 0.0
+    stands_still = -rounding(state.lower_bound) <= state.change <= 0.0
     if grew_too_little or stands_still:
         return Status.CONVERGED
     return Status.EXHAUSTED if state.iteration >= max_iter else Status.RUNNING
@@ -205,9 +212,14 @@ def run(problem, components, tol, max_iter, lower_bound=-np.inf, observe: Callab
                 observe(state)
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
+    return finished(state, bounds, status)
+
+
+def finished(state, bounds, status):
+    """Return the `Fit` of a loop that ended in a state."""
     if not bounds:
-        return Fit(components, -np.inf, bounds, 0, status, state.collapsed)
-    if state.lower_bound < state.best_bound - _rounding(state.best_bound):
+        return Fit(state.components, -np.inf, bounds, 0, status, state.collapsed)
+    if state.lower_bound < state.best_bound - rounding(state.best_bound):
         return Fit(state.best, state.best_bound, bounds, state.iteration, status, state.collapsed)
     return Fit(state.components, state.lower_bound, bounds, state.iteration, status, state.collapsed)
 
@@ -290,5 +302,6 @@ def _from_shares(problem, statistics, n_components, factors):
     return covariance.m_step(found.mass, covariance.moments(found, frame), frame, problem.reg_covar, problem.floor)
 
 
-def _rounding(bound):
+def rounding(bound):
+    """Changes of a bound up to this one are rounding."""
     return ROUNDING * max(1.0, abs(bound))

@@ -27,6 +27,7 @@ __all__ = [
     "centred",
     "complete_statistics",
     "densities",
+    "is_compiled",
     "most_probable",
     "over_rows",
     "probabilities",
@@ -158,12 +159,17 @@ def _log_weights(components, covariance):
 
 def over_rows(program, rows, centre, components, covariance, *others):
     """Run ``program(rows, centre, components, *others, covariance=covariance)``, compiled where that pays."""
-    X = rows.X if isinstance(rows, Rows) else rows[0].X
+    table = rows if isinstance(rows, Rows) else rows[0]
     # Densities underflow and squared distances of far rows overflow: neither is an error.
     with np.errstate(under="ignore", over="ignore"):
-        if len(X) * components.means.size < WORTH_COMPILING:
-            return program(rows, centre, components, *others, covariance=covariance)
-        return _compiled(program, covariance)(rows, centre, components, *others)
+        if is_compiled(table, components):
+            return _compiled(program, covariance)(rows, centre, components, *others)
+        return program(rows, centre, components, *others, covariance=covariance)
+
+
+def is_compiled(rows, components):
+    """Whether programs over this table run compiled."""
+    return len(rows.X) * components.means.size >= WORTH_COMPILING
 
 
 @functools.cache
