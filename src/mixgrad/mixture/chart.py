@@ -1,8 +1,9 @@
-r"""Coordinates of mixtures about a given one, without constraints: what second-order solvers and extrapolations move in.
+r"""Coordinates of mixtures about a given one, without constraints: where solvers other than EM move.
 
 Every component looks at the rows in its frame, z = U^T (x - c) (`mixgrad.mixture.likelihood`). A mixture near by has
 
-.. math:: w'_k = \frac{w_k \exp \alpha_k}{\sum_j w_j \exp \alpha_j}, \quad c'_k = c_k + L_k \delta_k, \quad U'_k = U_k R_k
+.. math:: w'_k = \frac{w_k \exp \alpha_k}{\sum_j w_j \exp \alpha_j},
+          \quad c'_k = c_k + L_k \delta_k, \quad U'_k = U_k R_k
 
 with R upper triangular and positive on its diagonal, of which the coordinates are the logarithms; so it sees a row as
 
@@ -30,7 +31,7 @@ from mixgrad.mixture.covariance import NOTHING_FIXED, Covariance, Fixed
 from mixgrad.mixture.likelihood import Components, log_likelihood, restricted, scores
 from mixgrad.mixture.sweep import centred, is_compiled, over_rows
 
-__all__ = ["Blocks", "Chart", "passes_of_second_order", "product", "second_order", "value_and_gradient"]
+__all__ = ["Blocks", "Chart", "passes_of_second_order", "second_order", "value_and_gradient"]
 
 DIRECTIONS = 64
 """Columns of a Hessian that one pass over the rows computes at most, which bounds its memory."""
@@ -152,14 +153,8 @@ def value_and_gradient(chart, theta, problem):
     return float(value) / problem.total, chart.pulled(Blocks(*gradient)) / problem.total
 
 
-def product(chart, theta, direction, problem):
-    """Hessian of the mean log-likelihood times a direction, both of shape (P,)."""
-    found = _over_rows(_product, chart, problem, chart.blocks(theta), chart.blocks(direction))
-    return chart.pulled(Blocks(*found)) / problem.total
-
-
 def passes_of_second_order(chart):
-    """Passes over the rows that `second_order` makes."""
+    """Count the passes over the rows that `second_order` makes."""
     return max(1, -(-chart.size // DIRECTIONS))
 
 
@@ -184,10 +179,6 @@ def _over_rows(program, chart, problem, *others):
 
 def _value_and_gradient(rows, centre, components, blocks, *, covariance):
     return value_and_grad(_likelihood(rows, centre, components, covariance))(blocks)
-
-
-def _product(rows, centre, components, blocks, direction, *, covariance):
-    return hvp(_likelihood(rows, centre, components, covariance), blocks, direction)
 
 
 def _second_order(rows, centre, components, blocks, directions, *, covariance):

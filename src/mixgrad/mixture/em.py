@@ -303,5 +303,5 @@ def _from_shares(problem, statistics, n_components, factors):
 
 
 def rounding(bound):
-    """Changes of a bound up to this one are rounding."""
+    """Return the change of a bound that may be rounding."""
     return ROUNDING * max(1.0, abs(bound))

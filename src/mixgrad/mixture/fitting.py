@@ -11,9 +11,10 @@ from mixgrad._errors import CollapseWarning, DataError
 from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.covariance import Fixed
 from mixgrad.mixture.distinct import check_sample_weight, distinct
-from mixgrad.mixture.em import Fit, Problem, Status, labelled, run
+from mixgrad.mixture.em import Fit, Problem, Status, labelled
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.progress import Printer
+from mixgrad.mixture.solvers import solve
 from mixgrad.mixture.start import Given, drawn, from_known
 
 __all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units", "make_problem", "warn_of"]
@@ -109,7 +110,8 @@ def best_fit(model, problem, observe=None):
                 observe(index, state.iteration, state.lower_bound, parameters)
 
         printer.begin(index)
-        fits.append(run(problem, components, model.tol, model.max_iter, earlier_bound, watch))
+        limits = model.solver, model.tol, model.gap_tol, model.max_iter
+        fits.append(solve(problem, components, *limits, earlier_bound, watch))
         printer.end(fits[-1], fits[-1].status is Status.CONVERGED)
         if fits[-1].status is Status.INTERRUPTED:
             break
@@ -182,7 +184,7 @@ def _supervised(model, problem):
     components, collapsed = labelled(problem, problem.rows.labels, model.n_components, given.factors)
     components = given.put_into(components) if any(problem.fixed) else components
     bound = float(problem.sweep(components).log_likelihood) / problem.total
-    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed)
+    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3)
 
 
 def _starts(model, problem):

@@ -74,7 +74,9 @@ def sufficient_statistics(rows, centre, components, covariance, frame=None):
     -------
     Statistics
     """
-    return Statistics(*over_rows(_sweep, rows, centre, components, covariance, _log_weights(components, covariance), frame))
+    return Statistics(
+        *over_rows(_sweep, rows, centre, components, covariance, _log_weights(components, covariance), frame)
+    )
 
 
 def complete_statistics(rows, shares, centre, frame, covariance):
