@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 
 from mixgrad.mixture import sweep
 from mixgrad.mixture.chart import Blocks, Chart, second_order, value_and_gradient
-from mixgrad.mixture.covariance import Fixed
+from mixgrad.mixture.covariance import NOTHING_FIXED, Fixed
 from mixgrad.mixture.em import Problem, labelled, maximised
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.likelihood import Components
@@ -14,7 +14,7 @@ from mixgrad.mixture.likelihood import Components
 K = 3
 
 
-def problem_of(covariance_type, rng, d=2, n=40, fixed=Fixed(), known=True):
+def problem_of(covariance_type, rng, d=2, n=40, fixed=NOTHING_FIXED, known=True):
     """Two clusters, weights, a few known labels; and a mixture that is not at a maximum."""
     X = np.round(rng.normal(size=(n, d)) + 3.0 * (np.arange(n) % 2)[:, None], 2)
     weights = np.round(rng.uniform(0.5, 2.0, size=n), 2)
