@@ -215,6 +215,29 @@ class Covariance(ABC):
         """L = U^{-T}."""
 
     @abstractmethod
+    def turn(self, change) -> np.ndarray:
+        """R of the covariances' shape, upper triangular where it is a matrix, from its `second_shape` coordinates.
+
+        These are the logarithms of the diagonal and the entries above it; 0 is the identity. A program, like the next.
+        """
+
+    @abstractmethod
+    def turned(self, view, turn) -> np.ndarray:
+        """R^T z of shape (K, n, d) for rows z in frames, of the same shape."""
+
+    @abstractmethod
+    def composed(self, whitening, turn) -> np.ndarray:
+        """Whitening U R."""
+
+    @abstractmethod
+    def change(self, factor, whitening) -> np.ndarray:
+        """Coordinates of the R for which a whitening is U R, from L = U^{-T}."""
+
+    @abstractmethod
+    def information(self, weights, n_features) -> np.ndarray:
+        """Fisher information per row on the coordinates of R if components were known, of `second_shape`."""
+
+    @abstractmethod
     def inflated(self, covariances, share) -> np.ndarray:
         """Covariances with variances larger by a share of themselves, or by the smallest number where that is less."""
 

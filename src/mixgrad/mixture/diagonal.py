@@ -66,6 +66,18 @@ class _Elementwise(Covariance):
     def factor_of(self, whitening):
         return 1.0 / whitening
 
+    def turn(self, change):
+        return np.exp(change)
+
+    def turned(self, view, turn):
+        return view * self._against_rows(turn)
+
+    def composed(self, whitening, turn):
+        return whitening * turn
+
+    def change(self, factor, whitening):
+        return np.log(factor * whitening)
+
     def inflated(self, covariances, share):
         return np.maximum((1.0 + share) * covariances, np.finfo(covariances.dtype).tiny)
 
@@ -107,6 +119,9 @@ class _Diagonal(_Elementwise):
     def moments(self, statistics, components, fixed_means=False):
         alive, mass, delta = steps(statistics, fixed_means)
         return Moments(delta, np.where(alive[:, None], statistics.second / mass[:, None], 1.0), delta**2)
+
+    def information(self, weights, n_features):
+        return np.tile(2.0 * weights[:, None], (1, n_features))
 
     def _against_rows(self, array):
         return array[:, None, :]
@@ -156,6 +171,9 @@ class _Spherical(_Elementwise):
         offsets, whitening = view
         first = whitening * np.sum(offsets * linear[:, None, :], axis=-1)
         return first + quadratic[:, None] * self.squares(view)
+
+    def information(self, weights, n_features):
+        return 2.0 * n_features * weights
 
     def _against_rows(self, array):
         return array[:, None, None]

@@ -12,6 +12,7 @@ that differ by fifteen powers of ten): the step is taken back, and nothing more 
 """
 
 import enum
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -122,7 +123,7 @@ class State(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What a run of EM gives.
+    """What a run of EM, or of another solver, gives.
 
     Attributes
     ----------
@@ -135,6 +136,10 @@ class Fit(NamedTuple):
     status : Status
     collapsed : ndarray of bool of shape (K,)
         Which of the components are on the floor.
+    gap : float
+        Estimate of what the bound could still gain; nan where there is none.
+    sweeps : int
+        Passes over the rows.
     """
 
     components: Components
@@ -143,6 +148,8 @@ class Fit(NamedTuple):
     n_iter: int
     status: Status
     collapsed: np.ndarray
+    gap: float = math.nan
+    sweeps: int = 0
 
 
 def init(components, lower_bound=-np.inf):
@@ -178,7 +185,7 @@ def step(problem, state):
 def terminate(state, tol, max_iter):
     """Status of a fit after a step."""
     grew_too_little = 0.0 <= state.change < tol
-    stands_still = -_rounding(state.lower_bound) <= state.change <= 0.0
+    stands_still = -rounding(state.lower_bound) <= state.change <= 0.0
     if grew_too_little or stands_still:
         return Status.CONVERGED
     return Status.EXHAUSTED if state.iteration >= max_iter else Status.RUNNING
@@ -208,7 +215,7 @@ def run(problem, components, tol, max_iter, lower_bound=-np.inf, observe: Callab
     try:
         while status is Status.RUNNING:
             state = step(problem, state)
-            if problem.reg_covar == 0.0 and bounds and state.change < -_rounding(state.lower_bound):
+            if problem.reg_covar == 0.0 and bounds and state.change < -rounding(state.lower_bound):
                 status = Status.CONVERGED
                 break
             bounds.append(state.lower_bound)
@@ -217,9 +224,14 @@ def run(problem, components, tol, max_iter, lower_bound=-np.inf, observe: Callab
                 observe(state)
     except KeyboardInterrupt:
         status = Status.INTERRUPTED
+    return finished(state, bounds, status)
+
+
+def finished(state, bounds, status):
+    """Return the `Fit` of a loop that ended in a state."""
     if not bounds:
-        return Fit(components, -np.inf, bounds, 0, status, state.collapsed)
-    if state.lower_bound < state.best_bound - _rounding(state.best_bound):
+        return Fit(state.components, -np.inf, bounds, 0, status, state.collapsed)
+    if state.lower_bound < state.best_bound - rounding(state.best_bound):
         return Fit(state.best, state.best_bound, bounds, len(bounds), status, state.collapsed)
     return Fit(state.components, state.lower_bound, bounds, len(bounds), status, state.collapsed)
 
@@ -302,5 +314,6 @@ def _from_shares(problem, statistics, n_components, factors):
     return covariance.m_step(found.mass, covariance.moments(found, frame), frame, problem.reg_covar, problem.floor)
 
 
-def _rounding(bound):
+def rounding(bound):
+    """Return the change of a bound that may be rounding."""
     return ROUNDING * max(1.0, abs(bound))

@@ -26,6 +26,7 @@ from mixgrad.mixture.fitting import (
 )
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.likelihood import Components
+from mixgrad.mixture.solvers import SOLVERS
 from mixgrad.mixture.start import STARTS
 
 __all__ = ["GaussianMixture", "Parameters"]
@@ -88,6 +89,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     fixed : set of {'weights', 'means', 'covariances'}, default=None
         Parameters that stay as they are at the start: means at `means_init`, covariances at the inverses of
         `precisions_init`, weights at `weights_init`, and equal without it.
+    solver : {'em', 'squarem', 'newton', 'lbfgs', 'auto'}, default='em'
+        How the likelihood is maximised. 'em' makes scikit-learn's iterations; the others go all the way to the maximum
+        and stop by `gap_tol`, not by `tol`. 'auto' extrapolates EM ('squarem') and finishes by Newton's method where
+        that is cheaper. 'newton' and 'lbfgs' start from where EM is after one step, may end in another maximum than
+        EM, and refuse a `reg_covar` above 0; with one 'squarem' and 'auto' go where EM with it goes.
+    gap_tol : float, default=1e-12
+        Except with 'em': a fit has converged when the mean log-likelihood per row that is still to gain is estimated to
+        be no more than this, or no more than rounding.
 
     Attributes
     ----------
@@ -113,6 +122,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     modes_ : list of ModeFound
         The different maxima that starts have reached, best first: tuples (lower_bound, count, parameters, spurious).
         Modes with components that rest on a handful of rows by chance are last, and `spurious` names these components.
+    gap_ : float
+        What the mean log-likelihood per row would still gain, as far as an extrapolation of the last iterations, or the
+        curvature, can tell; nan where they cannot.
+    n_sweeps_ : int
+        Passes over the rows that the best start took. One that computes a Hessian is one pass for up to 64 columns, in
+        about the time of a pass of EM for each column.
     diagnostics_ : list of Diagnostic
         What is wrong with components: tuples (component, kind, message), kind being 'collapsed' (its covariance had to
         be kept from vanishing) or 'empty' (no rows).
@@ -148,6 +163,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "verbose": ["verbose"],
         "verbose_interval": [Interval(Integral, 1, None, closed="left")],
         "fixed": ["array-like", set, str, None],
+        "solver": [StrOptions({"em", *SOLVERS})],
+        "gap_tol": [Interval(Real, 0.0, None, closed="left")],
     }
 
     weights_: np.ndarray
@@ -160,6 +177,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     n_iter_: int
     lower_bound_: float
     lower_bounds_: list
+    gap_: float
+    n_sweeps_: int
     diagnostics_: list
     modes_: list
     n_features_in_: int
@@ -183,6 +202,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         verbose=0,
         verbose_interval=10,
         fixed=None,
+        solver="em",
+        gap_tol=1e-12,
     ):
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -199,6 +220,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.fixed = fixed
+        self.solver = solver
+        self.gap_tol = gap_tol
 
     @classmethod
     def from_parameters(cls, weights, means, covariances, covariance_type="full"):
@@ -433,6 +456,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.lower_bounds_ = fit.lower_bounds
         self.modes_ = modes_in_data_units(modes, centre, covariance)
         self.interrupted_ = fit.status is Status.INTERRUPTED
+        self.gap_ = fit.gap
+        self.n_sweeps_ = fit.sweeps
         self.diagnostics_ = diagnostics(fit, problem)
         warn_of(fit, self.diagnostics_, self.max_iter, stacklevel=4)
         if self.interrupted_:

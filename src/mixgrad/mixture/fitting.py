@@ -14,16 +14,17 @@ from mixgrad._errors import CollapseWarning, DataError
 from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.covariance import Fixed
 from mixgrad.mixture.distinct import check_sample_weight, distinct
-from mixgrad.mixture.em import Fit, Problem, Status, labelled, run
+from mixgrad.mixture.em import Fit, Problem, Status, labelled
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.multistart import modes_of, search
 from mixgrad.mixture.progress import Printer
+from mixgrad.mixture.solvers import solve
 from mixgrad.mixture.start import LARGE, Given, drawn, from_known
 
 __all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units", "make_problem", "warn_of"]
 
-# The mode that a search has found is climbed until the bound grows by no more than this, which is rounding.
-FINISHED, MOST_SWEEPS = 1e-14, 10_000
+# For the mode that a search has found.
+MOST_ITERATIONS = 1000
 # A component of less than this many rows has none.
 NO_ROWS = 1e-3
 
@@ -136,10 +137,10 @@ def best_fit(model, problem, observe=None):
     return best, modes_of(problem, fits)
 
 
-def _fits(model, problem, starts, earlier_bound, observe, **options):
-    """Run from each start in turn, as the model says or the options do."""
+def _fits(model, problem, starts, earlier_bound, observe, limits=None):
+    """Run from each start in turn."""
     printer, centre, fits = Printer(model.verbose, model.verbose_interval), problem.units.centre, []
-    options = {"tol": model.tol, "max_iter": model.max_iter} | options
+    limits = _limits(model) if limits is None else limits
     for index, components in enumerate(starts):
 
         def watch(state, index=index):
@@ -149,11 +150,16 @@ def _fits(model, problem, starts, earlier_bound, observe, **options):
                 observe(index, state.iteration, state.lower_bound, parameters)
 
         printer.begin(index)
-        fits.append(run(problem, components, **options, lower_bound=earlier_bound, observe=watch))
+        fits.append(solve(problem, components, *limits, lower_bound=earlier_bound, observe=watch))
         printer.end(fits[-1], fits[-1].status is Status.CONVERGED)
         if fits[-1].status is Status.INTERRUPTED:
             break
     return fits
+
+
+def _limits(model) -> tuple[str, float, float, int]:
+    """Return the arguments of `solve` that a model has."""
+    return model.solver, model.tol, model.gap_tol, model.max_iter
 
 
 def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
@@ -165,7 +171,7 @@ def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
             raise KeyboardInterrupt
 
     def fitted(components):
-        return run(problem, components, model.tol, model.max_iter, earlier_bound, observe=check)
+        return solve(problem, components, *_limits(model), lower_bound=earlier_bound, observe=check)
 
     with _workers() as pool:
         futures = [pool.submit(fitted, components) for components in starts]
@@ -200,7 +206,9 @@ def _searched(model, problem, observe):
         found = search(problem, model.n_components, check_random_state(model.random_state), map=pool.map)
     if found.fit.status is Status.INTERRUPTED:
         return found.fit, found.modes
-    (fit,) = _fits(model, problem, [found.fit.components], -np.inf, observe, tol=FINISHED, max_iter=MOST_SWEEPS)
+    solver = "auto" if model.solver == "em" else model.solver
+    limits = solver, model.tol, model.gap_tol, max(MOST_ITERATIONS, model.max_iter)
+    (fit,) = _fits(model, problem, [found.fit.components], -np.inf, observe, limits)
     return fit, found.modes
 
 
@@ -276,7 +284,7 @@ def _supervised(model, problem):
     components, collapsed = labelled(problem, problem.rows.labels, model.n_components, given.factors)
     components = given.put_into(components) if any(problem.fixed) else components
     bound = float(problem.sweep(components).log_likelihood) / problem.total
-    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed)
+    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3)
 
 
 def _starts(model, problem):

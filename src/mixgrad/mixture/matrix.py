@@ -76,6 +76,22 @@ class _Matrix(Covariance):
     def factor_of(self, whitening):
         return np.ascontiguousarray(_inverse_triangular(whitening, lower=False).mT)
 
+    def turn(self, change):
+        diagonal = _on_diagonal(change.shape[-1])
+        # The inner choice keeps entries above the diagonal, of any size, out of the exponential.
+        return _upper(np.where(diagonal, np.exp(np.where(diagonal, change, 0.0)), change))
+
+    def turned(self, view, turn):
+        return view @ turn
+
+    def composed(self, whitening, turn):
+        return whitening @ turn
+
+    def change(self, factor, whitening):
+        turn = _triangle(factor.mT @ whitening)
+        diagonal = _on_diagonal(turn.shape[-1])
+        return np.where(diagonal, np.log(np.where(diagonal, turn, 1.0)), turn)
+
     def inflated(self, covariances, share):
         rise = np.maximum(share * self.variances(covariances), np.finfo(covariances.dtype).tiny)
         return covariances + rise[..., None] * np.eye(rise.shape[-1], dtype=covariances.dtype)
@@ -112,6 +128,9 @@ class _Full(_Matrix):
     def second_shape(self, n_components, n_features):
         return n_components, n_features * (n_features + 1) // 2
 
+    def information(self, weights, n_features):
+        return weights[:, None] * _information(n_features)
+
     def view(self, X, components):
         return (X - components.means[:, None, :]) @ _upper(_triangle(components.whitening))
 
@@ -147,6 +166,9 @@ class _Tied(_Matrix):
 
     def second_shape(self, n_components, n_features):
         return (n_features * (n_features + 1) // 2,)
+
+    def information(self, weights, n_features):
+        return weights.sum() * _information(n_features)
 
     def view(self, X, components):
         return (X - components.means[:, None, :]) @ _upper(_triangle(components.whitening))
@@ -242,6 +264,17 @@ def _upper(triangle):
     rows, columns, _ = _places(size)
     form, places = take_apart((..., rows, columns))
     return update(np.zeros((*triangle.shape[:-1], size, size)), triangle, *places, form=form)
+
+
+def _on_diagonal(length):
+    """Which entries of a `_triangle` of this length lie on the diagonal."""
+    rows, columns = np.triu_indices((math.isqrt(8 * length + 1) - 1) // 2)
+    return rows == columns
+
+
+def _information(n_features):
+    """Return the Fisher information of the standard normal law: 2 on a log-scale, 1 on a shear."""
+    return 1.0 + _on_diagonal(n_features * (n_features + 1) // 2)
 
 
 def _mirrored(triangle):

@@ -27,9 +27,11 @@ from mixgrad.staging import record
 
 __all__ = [
     "Rows",
+    "centred",
     "complete_statistics",
     "densities",
     "most_probable",
+    "over_rows",
     "probabilities",
     "sufficient_statistics",
     "total_density",
@@ -78,7 +80,7 @@ def sufficient_statistics(rows, centre, components, covariance, frame=None, ofte
     Statistics
     """
     log_weights = _log_weights(components, covariance)
-    return Statistics(*_run(_sweep, rows, centre, components, covariance, log_weights, frame, often=often))
+    return Statistics(*over_rows(_sweep, rows, centre, components, covariance, log_weights, frame, often=often))
 
 
 def complete_statistics(rows, shares, centre, frame, covariance):
@@ -86,31 +88,31 @@ def complete_statistics(rows, shares, centre, frame, covariance):
 
     Their log-likelihood is left at nan, for there are no densities.
     """
-    return Statistics(np.nan, *_run(_complete_sweep, (rows, shares), centre, frame, covariance))
+    return Statistics(np.nan, *over_rows(_complete_sweep, (rows, shares), centre, frame, covariance))
 
 
 def total_density(rows, centre, components, covariance):
     """Log-likelihood of a table."""
-    return float(_run(_total_density, rows, centre, components, covariance, _log_weights(components, covariance)))
+    return float(over_rows(_total_density, rows, centre, components, covariance, _log_weights(components, covariance)))
 
 
 def densities(rows, centre, components, covariance):
     """Log-density of every row, of shape (n,)."""
-    return _run(_densities, rows, centre, components, covariance, _log_weights(components, covariance))
+    return over_rows(_densities, rows, centre, components, covariance, _log_weights(components, covariance))
 
 
 def most_probable(rows, centre, components, covariance):
     """Component of the largest share in every row, the first of equal ones: integers of shape (n,)."""
-    return _run(_most_probable, rows, centre, components, covariance, _log_weights(components, covariance))
+    return over_rows(_most_probable, rows, centre, components, covariance, _log_weights(components, covariance))
 
 
 def probabilities(rows, centre, components, covariance):
     """Share of each component in every row, of shape (n, K): rows sum to 1, or are 0 where all densities vanish."""
-    return _run(_probabilities, rows, centre, components, covariance, _log_weights(components, covariance))
+    return over_rows(_probabilities, rows, centre, components, covariance, _log_weights(components, covariance))
 
 
 def _sweep(rows, centre, components, log_weights, frame=None, *, covariance):
-    X = _centred(rows, centre)
+    X = centred(rows, centre)
     view = covariance.view(X, components)
     value, shares = responsibilities(restricted(scores(log_weights, view, covariance), rows.labels), rows.weights)
     if frame is not None:
@@ -123,11 +125,11 @@ def _complete_sweep(labelled, centre, frame, *, covariance):
     rows, shares = labelled
     shares = shares.T if rows.weights is None else shares.T * rows.weights
     covariance = covariance.apart
-    return pulled_back(shares, covariance.view(_centred(rows, centre), frame), frame, covariance)
+    return pulled_back(shares, covariance.view(centred(rows, centre), frame), frame, covariance)
 
 
 def _table(rows, centre, components, log_weights, covariance):
-    return scores(log_weights, covariance.view(_centred(rows, centre), components), covariance)
+    return scores(log_weights, covariance.view(centred(rows, centre), components), covariance)
 
 
 def _total_density(rows, centre, components, log_weights, *, covariance):
@@ -152,7 +154,8 @@ def _probabilities(rows, centre, components, log_weights, *, covariance):
     return shares.T
 
 
-def _centred(rows, centre):
+def centred(rows, centre):
+    """Rows relative to the centre, in double precision; for programs."""
     return rows.X.astype(np.float64) - centre
 
 
@@ -163,12 +166,13 @@ def _log_weights(components, covariance):
     return log_weights - covariance.log_normalizer(components.whitening, components.means.shape[1])
 
 
-def _run(program, rows, centre, components, covariance, *others, often=False):
-    X = rows.X if isinstance(rows, Rows) else rows[0].X
+def over_rows(program, rows, centre, components, covariance, *others, often=False):
+    """Run ``program(rows, centre, components, *others, covariance=covariance)``, compiled where that pays."""
+    table = rows if isinstance(rows, Rows) else rows[0]
     args = (rows, centre, components, *others)
     # Densities underflow and squared distances of far rows overflow: no error. (Zero times infinity is zero there.)
     with np.errstate(all="ignore"):
-        if often or len(X) * components.means.size >= WORTH_COMPILING:
+        if often or len(table.X) * components.means.size >= WORTH_COMPILING:
             return _compiled(program, covariance)(*args)
         return _interpreted(program, covariance, args)
 

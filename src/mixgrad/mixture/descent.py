@@ -1,0 +1,164 @@
+"""Second-order ways to the maximum: SciPy's optimisers, seen from a mixture's coordinates.
+
+A `Descent` is one run of an optimiser in the chart about where a fit stands, and ends where that chart does. It does
+not cross the floor of the covariances (`mixgrad.mixture.covariance`): below it, and where numbers end, the function
+that SciPy sees is infinite.
+"""
+
+import math
+from collections import deque
+from typing import Any
+
+import numpy as np
+from scipy.optimize import LbfgsInvHessProduct, minimize
+
+from mixgrad.mixture import em
+from mixgrad.mixture.chart import Chart
+
+__all__ = ["Newton", "QuasiNewton", "floored"]
+
+# Steps rejected in a row after which a round of a second-order solver has failed.
+REJECTED = 5
+# Length of a step at first and at most; a chart whose origin is farther away than the latter is left for a new one.
+RADIUS, LARGEST_RADIUS = 0.2, 2.0
+# Curvatures that are no larger are rounding.
+FLAT = 1e-9
+
+
+class Descent:
+    """SciPy's view of a problem: minus the mean log-likelihood in a chart about where a course stands."""
+
+    method: str
+    options: dict
+
+    def __init__(self, course):
+        self.course, self.problem = course, course.problem
+        self.chart = Chart.about(course.state.components, self.problem)
+        self.theta: Any = None
+        self.found: Any = None
+        self.at = np.zeros(self.chart.size)
+        self.start, self.rejected = course.state.lower_bound, 0
+
+    def run(self):
+        """Iterate until the course ends or another chart is due; return whether that was any use."""
+        if self.chart.size == 0 or not math.isfinite(self.value(self.at)):
+            return False
+        minimize(self.value, self.at, jac=self.gradient, method=self.method, callback=self.callback, **self.options)
+        gain = self.course.state.lower_bound - self.start
+        return gain > em.rounding(self.start) and self.rejected < REJECTED
+
+    def evaluated(self, theta):
+        """Return minus the value and its derivatives at theta: those of the last point without another pass."""
+        if self.theta is None or not np.array_equal(theta, self.theta):
+            self.theta, self.found = theta.copy(), self._allowed(theta)
+        return self.found
+
+    def value(self, theta):
+        """Return minus the mean log-likelihood per row."""
+        return self.evaluated(theta)[0]
+
+    def gradient(self, theta):
+        """Return its gradient."""
+        return self.evaluated(theta)[1]
+
+    def callback(self, intermediate_result):
+        """Tell the course; called after each iteration by SciPy, which looks at the name of the argument."""
+        theta = intermediate_result.x
+        stays = np.array_equal(theta, self.at)
+        self.rejected, self.at = (self.rejected + 1 if stays else 0), theta.copy()
+        value, length, gap = self.outlook(theta, stays)
+        self.course.move(self.chart.at(theta), -value, gap, length)
+        if not self.course.running or self.rejected >= REJECTED or np.linalg.norm(theta) > LARGEST_RADIUS:
+            raise StopIteration
+
+    def outlook(self, theta, stays) -> tuple[float, float, float]:
+        """Minus the value at an accepted point, the length of the gradient there, and the gap."""
+        raise NotImplementedError
+
+    def compute(self, theta) -> tuple:
+        """Minus the value and its derivatives at theta."""
+        raise NotImplementedError
+
+    def _allowed(self, theta):
+        """Minus the value and its derivatives, or infinity on the floor and where numbers end."""
+        with np.errstate(all="ignore"):
+            components = self.chart.at(theta)
+            inside = all(np.all(np.isfinite(values)) for values in components)
+            if inside and not np.any(floored(self.problem, components)[1]):
+                found = self.compute(theta)
+                if all(np.all(np.isfinite(values)) for values in found):
+                    return found
+        size = self.chart.size
+        return math.inf, np.zeros(size), np.eye(size)
+
+
+class Newton(Descent):
+    """Trust regions with the Hessian."""
+
+    method = "trust-exact"
+
+    def __init__(self, course):
+        super().__init__(course)
+        limits: dict[str, Any] = {"initial_trust_radius": RADIUS, "max_trust_radius": LARGEST_RADIUS, "gtol": 0.0}
+        self.options = {"hess": lambda theta: self.evaluated(theta)[2], "options": limits}
+        self.last = (math.inf, math.inf, math.inf)
+
+    def compute(self, theta):
+        """Return minus the value, the gradient and the Hessian."""
+        value, gradient, hessian = self.problem.second_order(self.chart, theta)
+        return -value, -gradient, -hessian
+
+    def outlook(self, theta, stays):
+        """As `Descent.outlook`: the gap is Newton's decrement."""
+        if not stays or not math.isfinite(self.last[0]):
+            value, gradient, hessian = self.evaluated(theta)
+            self.last = value, float(np.linalg.norm(gradient)), _decrement(gradient, hessian)
+        return self.last
+
+
+class QuasiNewton(Descent):
+    """Limited memory of gradients."""
+
+    method = "L-BFGS-B"
+
+    def __init__(self, course):
+        super().__init__(course)
+        limits = {"maxcor": 10, "ftol": 0.0, "gtol": 0.0, "maxfun": 10**9, "maxiter": 10**9}
+        self.options = {"bounds": [(-LARGEST_RADIUS, LARGEST_RADIUS)] * self.chart.size, "options": limits}
+        self.points, self.gradients = deque([self.at], maxlen=11), deque([self.gradient(self.at)], maxlen=11)
+
+    def compute(self, theta):
+        """Return minus the value and the gradient."""
+        value, gradient = self.problem.value_and_gradient(self.chart, theta)
+        return -value, -gradient
+
+    def outlook(self, theta, stays):
+        """As `Descent.outlook`: the gap is that of the Hessian in memory."""
+        value, gradient = self.evaluated(theta)[:2]
+        if not stays:
+            self.points.append(theta.copy())
+            self.gradients.append(gradient)
+        moves, bends = np.diff(self.points, axis=0), np.diff(self.gradients, axis=0)
+        convex = np.sum(moves * bends, axis=1) > 0.0
+        if not np.any(convex):
+            return value, float(np.linalg.norm(gradient)), math.inf
+        inverse = LbfgsInvHessProduct(moves[convex], bends[convex])
+        return value, float(np.linalg.norm(gradient)), 0.5 * float(gradient @ inverse.matvec(gradient))
+
+
+def _decrement(gradient, hessian):
+    """How far a quadratic function of this gradient and Hessian is above its minimum; infinite if it has none."""
+    curvatures, axes = np.linalg.eigh(hessian)
+    if curvatures[0] < -FLAT:
+        return math.inf
+    return 0.5 * float(np.sum((axes.T @ gradient) ** 2 / np.maximum(curvatures, FLAT)))
+
+
+def floored(problem, components):
+    """Components with their covariances raised to the floor, and which of them were below."""
+    covariance = problem.covariance
+    if problem.fixed.covariances:
+        return components, np.zeros(len(components.means), dtype=bool)
+    central = covariance.uncorrelated(np.ones(components.means.shape[1]), *components.means.shape)
+    factor, whitening, collapsed = covariance.refined(components, central, 0.0, problem.floor)
+    return components._replace(factor=factor, whitening=whitening), collapsed
