@@ -25,6 +25,11 @@ EXPECTED = dict.fromkeys(
 )
 
 
+def named(options):
+    """The options of a test in words that are the same in every process."""
+    return ",".join(f"{name}={getattr(value, '__name__', value)}" for name, value in options.items()) or "defaults"
+
+
 def evenly(X, n_clusters, random_state):
     """A start that does not depend on the order of the rows."""
     rows = X[np.lexsort(X.T)]
@@ -91,7 +96,7 @@ def test_scikit_learn_checks_of_weights(container):
         {"max_iter": 3},
         {"algorithm": "elkan"},
     ],
-    ids=str,
+    ids=named,
 )
 def test_same_seed_same_clusters(tables, options):
     # Not those whose rows are equally far from several centres (iris): rounding decides in scikit-learn.
@@ -189,7 +194,7 @@ def test_parameters_are_those_of_scikit_learn():
 # Weights
 
 
-@pytest.mark.parametrize("options", [{}, {"init": "random"}, {"init": evenly}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"init": "random"}, {"init": evenly}], ids=named)
 def test_the_laws_of_weights(X, rng, options):
     weights = rng.integers(0, 3, size=len(X))
     repeated = np.repeat(X, weights, axis=0)

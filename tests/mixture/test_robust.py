@@ -227,7 +227,7 @@ def test_what_is_no_table_is_refused_in_the_words_of_the_peer(table):
 
 def test_interrupted_starts_leave_a_usable_model():
     model = GaussianMixture(3, n_init=8, random_state=0, init_params="random", tol=0.0, max_iter=200_000)
-    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+    timer = threading.Timer(1.0, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         model.fit(np.random.default_rng(0).normal(size=(5000, 3)))

@@ -174,12 +174,16 @@ def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
         return solve(problem, components, *_limits(model), lower_bound=earlier_bound, observe=check)
 
     with _workers() as pool:
-        futures = [pool.submit(fitted, components) for components in starts]
+        futures = []
         try:
+            for components in starts:
+                futures.append(pool.submit(fitted, components))
             return [future.result() for future in futures]
         except KeyboardInterrupt:
             stop.set()
             fits = [future.result() for future in futures if not future.cancel()]
+            if not fits:
+                raise
             return [*fits[:-1], fits[-1]._replace(status=Status.INTERRUPTED)]
 
 
