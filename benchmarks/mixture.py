@@ -20,13 +20,12 @@ from typing import Any
 import mixture_cases as cases
 import numpy as np
 from mixture_child import run_child
-from mixture_fits import AGREE, NEAR, OURS, PEER, REG_COVAR, first_calls, iteration, kmeans, likelihood, whole
+from mixture_fits import AGREE, NEAR, OURS, PEER, REG_COVAR, failure, iteration, kmeans, likelihood, whole
 from report import ROOT, machine_line, number, table, write_json, write_section
 from sklearn.exceptions import ConvergenceWarning
 from timing import Neighbours, machine
 
-SECTIONS = ("iteration", "likelihood", "whole", "kmeans", "memory")
-BUDGETS = {"quick": 0.3, "default": 2.0, "all": 10.0}  # seconds for a case, as far as two rounds allow
+BUDGETS = {"quick": 0.3, "default": 1.5, "all": 10.0}  # seconds for a case, as far as two rounds allow
 AIM, KMEANS_AIM, MEMORY_AIM, DGEMM_AIM = 20, 2, 100, 0.5
 WIDE, LONG = 20, 10_000  # columns and rows from which the aims count
 
@@ -140,7 +139,8 @@ def iteration_text(results: list[dict[str, Any]], dgemm: float) -> str:
 
 
 def likelihood_text(results: list[dict[str, Any]]) -> str:
-    names = list(results[0]["contestants"])
+    results = [result for result in results if "error" not in result]
+    names = list(results[0]["contestants"]) if results else []
     rows = []
     for result in results:
         found = result["contestants"]
@@ -162,6 +162,8 @@ def whole_text(results: list[dict[str, Any]]) -> str:
     header += [f"first: {OURS}", "with code on disk", PEER]
     rows = []
     for result in results:
+        if "error" in result:
+            continue
         cells = [number(result[name]["seconds"]) for name in (OURS, PEER)]
         cells += [number(ratio(result, "seconds"), 2)]
         cells += [f"{result[name]['score']:.6f}" for name in (OURS, PEER)]
@@ -232,20 +234,25 @@ def errors_in(sections: dict[str, list[dict[str, Any]]]) -> Iterable[str]:
 # Measurement ----------------------------------------------------------------------------------------------------------
 
 
+def memory(item: tuple[cases.Case, str, tuple[str, ...]], budget: float) -> dict[str, Any]:
+    """Measure the memory of fits, each in a process of its own."""
+    case, start, names = item
+    return {"start": start} | {name: run_child("memory", name, case, start) for name in names}
+
+
+MEASUREMENTS = {"iteration": iteration, "likelihood": likelihood, "whole": whole, "kmeans": kmeans, "memory": memory}
+
+
 def measured(section: str, selection: str) -> list[dict[str, Any]]:
-    """Measure a section; every case tells on stderr that it is done."""
-    budget, results = BUDGETS[selection], []
-    functions = {"iteration": iteration, "likelihood": likelihood, "whole": whole, "kmeans": kmeans}
+    """Measure a section; every case tells on stderr that it is done, and how long that took."""
+    results = []
     for item in getattr(cases, f"{section}_cases")(selection):
         start = time.perf_counter()
-        if section == "memory":
-            case, origin, names = item
-            result = {"case": vars(case), "start": origin}
-            result |= {name: run_child("memory", name, case, origin) for name in names}
-        else:
-            result = functions[section](item, budget)
-        if section == "whole":
-            result["first"] = first_calls(item)
+        result = {"case": vars(item[0] if isinstance(item, tuple) else item)}
+        try:
+            result |= MEASUREMENTS[section](item, BUDGETS[selection])
+        except Exception as error:  # whatever a contestant raises belongs in the table
+            result["error"] = failure(error)
         told = result.get("error", "")
         print(f"{section}: {name_of(result)}: {time.perf_counter() - start:.1f} s {told}", file=sys.stderr, flush=True)
         results.append(result)
@@ -256,7 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small tables, few rounds; docs are left alone")
     parser.add_argument("--all", action="store_true", help="all sizes that fit into memory; takes hours")
-    parser.add_argument("--only", choices=SECTIONS, help="one kind of measurements; docs are left alone")
+    parser.add_argument("--only", choices=MEASUREMENTS, help="one kind of measurements; docs are left alone")
     parser.add_argument("--json", type=Path, help="where to write the results (benchmarks/results/mixture.json)")
     options = parser.parse_args()
     selection = "quick" if options.quick else "all" if options.all else "default"
@@ -265,7 +272,7 @@ def main() -> None:
     results: dict[str, Any] = {"selection": selection, "machine": facts}
     with Neighbours() as neighbours, tempfile.TemporaryDirectory() as folder:
         os.environ["MIXGRAD_CACHE"] = folder  # what earlier runs have compiled is not there
-        chosen = [options.only] if options.only else SECTIONS
+        chosen = [options.only] if options.only else MEASUREMENTS
         results["sections"] = {section: measured(section, selection) for section in chosen}
     results["neighbours"] = neighbours.share
     text = text_of(results)
