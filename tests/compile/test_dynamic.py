@@ -317,6 +317,16 @@ def test_axes_that_vary_can_be_named(dynamic, random, compilations):
     assert len(compiled.variants) == 2
 
 
+def test_columns_in_lanes(random):
+    """Sums of many columns, a number for each of any number of rows: no range of columns can hold its own."""
+    compiled = mg.jit(lambda x, w: np.sum((x - w) ** 2, axis=1), dynamic=("x",))
+    w = random.normal(size=12_000)
+    for n in (2, 7):
+        x = random.normal(size=(n, len(w)))
+        np.testing.assert_allclose(compiled(x, w), np.linalg.norm(x - w, axis=1) ** 2, rtol=1e-12)
+    assert "tile of the 12000 rows" in compiled.explain(x, w)
+
+
 def test_containers_vary_as_a_whole(random, compilations):
     compiled = mg.jit(lambda p, data: np.mean(data["x"] @ p * data["more"][0]), dynamic="data")
     for n in (10, 100, 7):

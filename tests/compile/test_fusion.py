@@ -54,6 +54,14 @@ def test_broadcast_arrays_are_never_made():
     assert "broadcast" not in text
 
 
+@pytest.mark.parametrize("columns", [32, 50, 100])
+def test_rows_are_the_lanes_where_columns_are_summed_for_each_of_them(columns):
+    distances = lambda x, c: np.sqrt(np.sum((x - c) ** 2, axis=1))
+    text, _, held = plan(distances, np.ones((10_000, columns)), np.ones(columns))
+    assert "for each tile of the 10000 rows" in text
+    assert held == 0  # no sum of any row waits for its other columns
+
+
 def test_single_uses_are_written_where_they_are_used():
     text, computed, _ = plan(lambda x: np.exp(np.sin(x) * x + 1.0) / (1.0 + x * x), np.ones(1000))
     assert computed == 1000

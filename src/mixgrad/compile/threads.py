@@ -72,6 +72,9 @@ class Threads(Sums):
         shared = [s for s in inside if (s.adds or s.ordered) and place_of_axis(s.index, loop.key[0]) is None]
         if shared or self.outside is not None:  # several rows may write to one element
             return False
+        kept = [length for s in inside if s.reduction or s.out.role == "temporary" for length in s.out.shape]
+        if not isinstance(loop.key[0].length, Length) and not is_fixed(kept):  # no room for one for each range
+            return False
         if isinstance(loop.key[0].length, Length):  # the other axes are of fixed lengths; the code itself decides
             others = [axis.length for s in inside for axis in s.loops() if axis.root() is not loop.key[0]]
             return os.name == "posix" and is_fixed(others)
