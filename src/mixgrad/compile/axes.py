@@ -64,7 +64,7 @@ def _scalar_cost(statement: Statement) -> float:
 def _cost(statement: Statement, rows: Axis, width: int) -> float:
     if all(axis.root() is not rows for axis in statement.loops()):
         return _scalar_cost(statement)
-    cost = 1.0 + weight(statement.expression)
+    cost, known = 1.0 + weight(statement.expression), set[int]()
     for load in reads(statement):
         at = [i for i, part in enumerate(load.index) if isinstance(part, Affine) and part.axis.root() is rows]
         if not at:
@@ -72,7 +72,8 @@ def _cost(statement: Statement, rows: Axis, width: int) -> float:
         last = max((i for i, n in enumerate(load.buffer.shape) if n != 1), default=0)
         apart = base_of(load.buffer).role in ("input", "constant") and at != [last]
         copied = min(1.0, load.buffer.size / max(statement.volume(), 1))  # to tiles, before it is read many times
-        cost += 1 + (width - 1) * copied if apart else 1
+        cost += 1 + (width - 1) * copied if apart and id(load.buffer) not in known else 1
+        known.add(id(load.buffer))
     sums = ADDED_UP * _sums_of_lanes(statement, rows)
     return statement.volume() * cost / width + sums
 
