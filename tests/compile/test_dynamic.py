@@ -154,12 +154,14 @@ def test_results_for_all_lengths(name, random, compilations):
     assert len(compilations) == 2  # for the first length, and for any
 
 
-@pytest.mark.parametrize("name", ["gradient of mixture", "least squares", "two passes", "statistics"])
+@pytest.mark.parametrize("name", ["gradient of mixture", "least squares", "two passes", "statistics", "table"])
 @pytest.mark.parametrize("worth", [0, sharing.WORTH_SHARING])
 def test_the_number_of_threads_changes_no_bit(name, worth, random, monkeypatch):
     monkeypatch.setattr(sharing, "WORTH_SHARING", worth)
     function, *makers = FUNCTIONS[name]
-    compiled = mg.jit(function, dynamic=tuple(i for i, make in enumerate(makers) if make in (rows, number_each)))
+    compiled = mg.jit(
+        function, dynamic=tuple(i for i, make in enumerate(makers) if make in (rows, number_each, labels))
+    )
     for n in (2, 64, 65, 1000, 1043, 100_003):
         args = [make(n, random) for make in makers]
         results = []
