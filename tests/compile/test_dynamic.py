@@ -154,12 +154,14 @@ def test_results_for_all_lengths(name, random, compilations):
     assert len(compilations) == 2  # for the first length, and for any
 
 
-@pytest.mark.parametrize("name", ["gradient of mixture", "least squares", "two passes", "statistics"])
+@pytest.mark.parametrize("name", ["gradient of mixture", "least squares", "two passes", "statistics", "table"])
 @pytest.mark.parametrize("worth", [0, sharing.WORTH_SHARING])
 def test_the_number_of_threads_changes_no_bit(name, worth, random, monkeypatch):
     monkeypatch.setattr(sharing, "WORTH_SHARING", worth)
     function, *makers = FUNCTIONS[name]
-    compiled = mg.jit(function, dynamic=tuple(i for i, make in enumerate(makers) if make in (rows, number_each)))
+    compiled = mg.jit(
+        function, dynamic=tuple(i for i, make in enumerate(makers) if make in (rows, number_each, labels))
+    )
     for n in (2, 64, 65, 1000, 1043, 100_003):
         args = [make(n, random) for make in makers]
         results = []
@@ -315,6 +317,16 @@ def test_axes_that_vary_can_be_named(dynamic, random, compilations):
         same(compiled(args[0], y=args[2], x=args[1]), squares(*args))
     assert len(compilations) == 2  # by place, and by name
     assert len(compiled.variants) == 2
+
+
+def test_columns_in_lanes(random):
+    """Sums of many columns, a number for each of any number of rows: no range of columns can hold its own."""
+    compiled = mg.jit(lambda x, w: np.sum((x - w) ** 2, axis=1), dynamic=("x",))
+    w = random.normal(size=12_000)
+    for n in (2, 7):
+        x = random.normal(size=(n, len(w)))
+        np.testing.assert_allclose(compiled(x, w), np.linalg.norm(x - w, axis=1) ** 2, rtol=1e-12)
+    assert "tile of the 12000 rows" in compiled.explain(x, w)
 
 
 def test_containers_vary_as_a_whole(random, compilations):

@@ -35,6 +35,43 @@ def test_memory_does_not_grow_with_rows(function):
     assert text.count("for each tile of the 100000 rows") == 1  # value and gradient in one pass
 
 
+@pytest.mark.parametrize("dynamic", [None, ("x",)])
+def test_value_and_gradient_compute_exponentials_once(dynamic):
+    both = mg.jit(mg.value_and_grad(mixture, (0, 1, 2)), dynamic=dynamic)
+    text = both.explain(*arguments(1_000))
+    assert [text.count(what) for what in ("exp(", "max of", "log(")] == [1, 1, 2]  # log of the weights, and of the sum
+
+
+INF, NAN = np.inf, np.nan
+DELICATE = {  # what the weights of a softmax are
+    (1.0, INF, -INF): (0.0, 1.0, 0.0),
+    (INF, INF, 1000.0): (0.5, 0.5, 0.0),
+    (-INF, -INF, -INF): (0.0, 0.0, 0.0),
+    (-INF, 2.0, 2.0): (0.0, 0.5, 0.5),
+    (1.0, NAN, -INF): (NAN, NAN, NAN),
+    (1e3, 1e3, -1e3): (0.5, 0.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [0, (0, 2), None])
+def test_shared_exponentials_keep_values_and_weights(axis, keepdims, random):
+    x = random.normal(size=(3, 40, 2)) * 100
+    rows = [(x, scipy.special.softmax(x, axis=axis))]
+    if axis == 0:
+        x[:, : len(DELICATE), 0] = np.transpose(list(DELICATE))
+        rows[0][1][:, : len(DELICATE), 0] = np.transpose(list(DELICATE.values()))
+    elif axis is None:
+        rows += [(np.array(entries), np.array(weights)) for entries, weights in DELICATE.items()]
+    value = lambda x: mg.logsumexp(x, axis=axis, keepdims=keepdims)
+    both = mg.jit(lambda x: (value(x), mg.vjp(value, x)[1](np.ones_like(value(x)))[0]))
+    assert both.explain(x).count("exp(") == 1
+    for entries, weights in rows:
+        got, slope = both(entries)
+        np.testing.assert_allclose(got, scipy.special.logsumexp(entries, axis=axis, keepdims=keepdims), rtol=1e-14)
+        np.testing.assert_allclose(slope, weights, rtol=1e-12, atol=1e-300)
+
+
 def scaled(weights, means, factors, x):
     """The same, with something computed of the parameters first: still one pass over the rows."""
     return mixture(weights / np.sum(weights), means, np.tril(np.exp(factors)), x)
@@ -52,6 +89,14 @@ def test_broadcast_arrays_are_never_made():
     assert computed <= 1.1 * 1000 * 50
     assert held == 0
     assert "broadcast" not in text
+
+
+@pytest.mark.parametrize("columns", [32, 50, 100])
+def test_rows_are_the_lanes_where_columns_are_summed_for_each_of_them(columns):
+    distances = lambda x, c: np.sqrt(np.sum((x - c) ** 2, axis=1))
+    text, _, held = plan(distances, np.ones((10_000, columns)), np.ones(columns))
+    assert "for each tile of the 10000 rows" in text
+    assert held == 0  # no sum of any row waits for its other columns
 
 
 def test_single_uses_are_written_where_they_are_used():

@@ -38,10 +38,17 @@ def everything(x, w):
     )
 
 
+def picked(x, w):
+    """A sum of what rows pick; rows of the gradient by `w` are sums of those that pick it."""
+    differences = x - w.T[np.arange(len(x)) * 7 % 4]
+    return np.sum(np.sum(differences**2, axis=1) * w[0][np.arange(len(x)) % 3])
+
+
 FUNCTIONS = {
     "values": everything,
     "gradient": lambda x, w: mg.grad(lambda x, w: np.sum(np.tanh(x @ w) ** 2), (0, 1))(x, w),
     "mixture": lambda x, w: mg.grad(mixture, (0, 1, 2))(np.ones(5), w.T, x),
+    "picked": mg.value_and_grad(picked, (0, 1)),
     "total": lambda x, w: np.sum(np.exp(x)),
 }
 
@@ -69,6 +76,23 @@ def test_the_loops_are_shared(random, monkeypatch):
     monkeypatch.setattr(threads.Threads, "share", lambda self, loop: calls.append(loop) or original(self, loop))
     mg.jit(everything)(random.normal(size=(100, 3)), random.normal(size=(3, 5)))
     assert len(calls) >= 2
+
+
+@pytest.mark.parametrize("size", [9, 200_000])
+def test_rows_that_add_to_the_same_elements(size, random, monkeypatch):
+    """Each range of rows has an array of its own, unless that would be large."""
+    shared = []
+    original = threads.Threads.share
+    monkeypatch.setattr(threads.Threads, "share", lambda self, loop: shared.append(loop) or original(self, loop))
+    x, places = random.normal(size=5000), random.integers(-9, 9, 5000)
+    summed = mg.jit(mg.grad(lambda table, x, places: np.sum(np.tanh(x) * table[places])))
+    want = np.zeros(size)
+    np.add.at(want, places, np.tanh(x))
+    np.testing.assert_allclose(summed(np.zeros(size), x, places), want, rtol=1e-12, atol=1e-12)
+    assert (5000 in [loop.key[0].length for loop in shared]) == (size == 9)
+    places[4321] = size
+    with pytest.raises(IndexError):
+        summed(np.zeros(size), x, places)
 
 
 def test_callers_may_be_threads_themselves(random):

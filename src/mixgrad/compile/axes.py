@@ -7,10 +7,12 @@ from typing import Any
 
 from mixgrad.compile.inlining import plain, weight
 from mixgrad.compile.selection import axis_of, picking, reindexed_pick
-from mixgrad.compile.tensor import Affine, Axis, Buffer, Load, Region, Statement, base_of, reads, unify
+from mixgrad.compile.tensor import Affine, Axis, Buffer, Load, Region, Statement, base_of, reads, unify, volume
 
 SHORTEST_ROWS = 32
 GAIN_OF_SHORT = 0.75
+TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
+ADDED_UP = 8  # operations that adding up the lanes of a vector takes
 MOST_UNROLLED, LONGEST_UNROLLED = 500, 16  # elements computed for a row, and length of an axis, to be written out
 
 
@@ -62,7 +64,7 @@ def _scalar_cost(statement: Statement) -> float:
 def _cost(statement: Statement, rows: Axis, width: int) -> float:
     if all(axis.root() is not rows for axis in statement.loops()):
         return _scalar_cost(statement)
-    cost = 1.0 + weight(statement.expression)
+    cost, known = 1.0 + weight(statement.expression), set[int]()
     for load in reads(statement):
         at = [i for i, part in enumerate(load.index) if isinstance(part, Affine) and part.axis.root() is rows]
         if not at:
@@ -70,8 +72,22 @@ def _cost(statement: Statement, rows: Axis, width: int) -> float:
         last = max((i for i, n in enumerate(load.buffer.shape) if n != 1), default=0)
         apart = base_of(load.buffer).role in ("input", "constant") and at != [last]
         copied = min(1.0, load.buffer.size / max(statement.volume(), 1))  # to tiles, before it is read many times
-        cost += 1 + (width - 1) * copied if apart else 1
-    return statement.volume() * cost / width
+        cost += 1 + (width - 1) * copied if apart and id(load.buffer) not in known else 1
+        known.add(id(load.buffer))
+    sums = ADDED_UP * _sums_of_lanes(statement, rows)
+    return statement.volume() * cost / width + sums
+
+
+def tile_of(length: int) -> int:
+    """Return how many rows a tile has, of so many."""
+    return TILE if length >= LONG else SMALL_TILE
+
+
+def _sums_of_lanes(statement: Statement, rows: Axis) -> int:
+    """Return how many vectors have lanes that are added up in the end: one in each tile for each element."""
+    if all(axis.root() is not rows for axis in statement.reduced):
+        return 0
+    return volume([axis.length for axis in statement.axes]) * -(-rows.length // tile_of(rows.length))
 
 
 def small(statements: Sequence[Statement], rows: Axis) -> bool:

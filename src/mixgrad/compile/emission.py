@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from llvmlite import ir
 
-from mixgrad.compile.axes import place_of_axis
+from mixgrad.compile.axes import place_of_axis, tile_of
 from mixgrad.compile.calling import write_call
 from mixgrad.compile.fusion import Fusion, Loop, everything, paths
 from mixgrad.compile.lengths import Length, usual
@@ -20,7 +20,6 @@ from mixgrad.compile.threads import Threads
 from mixgrad.compile.vecmath.arithmetic import declared
 
 WIDTH = 8  # lanes of vectors
-TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
 FIRST_ROOM = 32  # slices of what a `while` stacks
 MOST_STEPS_WRITTEN = 4  # of a loop in which others have bounds that depend on it
 MOST_IN_STEPS_TOGETHER = 8  # statements in a loop of which several steps are done together
@@ -74,7 +73,7 @@ class Kernel(Threads):
 
     def _emit_tree(self, fusion: Fusion) -> None:
         rows = fusion.rows
-        tile = TILE if rows is not None and usual(rows.length) >= LONG else SMALL_TILE
+        tile = tile_of(0 if rows is None else usual(rows.length))
         outer = self.rows, self.tile, self.unrolled
         self.rows, self.tile, self.unrolled = rows, tile, fusion.unrolled
         self._emit(fusion.body)

@@ -19,6 +19,7 @@ from mixgrad.compile.fusion import Fusion, everything, fused
 from mixgrad.compile.lowering import SUPPORTED, Lowering, NoNativeForm, kind_of
 from mixgrad.compile.machine import Code, compile_module, reassociate
 from mixgrad.compile.outputs import write, writing_entry
+from mixgrad.compile.sharing import shared
 from mixgrad.compile.tensor import settle_updates
 from mixgrad.compile.threads import register_symbols
 from mixgrad.compile.zeros import plain_products
@@ -185,7 +186,7 @@ def _parts(program: Program, plain: AbstractSet[int] | None, fast: bool) -> list
     """Cut a program into kernels and equations for NumPy."""
     runs: list[tuple[_Collector, str]] = []
     current = _Collector(plain)
-    for equation in program.equations:
+    for equation in shared(program.equations):
         try:
             current.equation(equation)
         except NoNativeForm as error:

@@ -138,7 +138,7 @@ class Sums(Values):
 
     def combine(self, statement: Statement, x: ir.Value, y: ir.Value) -> ir.Value:
         """Return the sum (or whatever reduces) of two numbers or vectors."""
-        return _COMBINE[statement.reduction](self.b, statement.out.dtype, x, y)
+        return _COMBINE[statement.reduction or "sum"](self.b, statement.out.dtype, x, y)
 
     def horizontal(self, statement: Statement, value: ir.Value) -> ir.Value:
         """Combine the lanes of a vector, halves with halves: always in the same order."""

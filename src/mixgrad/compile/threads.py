@@ -22,11 +22,13 @@ from mixgrad.compile.memory import Outside
 from mixgrad.compile.sizes import ALIGNMENT, POINTER, typed
 from mixgrad.compile.spelling import INT32, INT64, constant, element_type, stored_type
 from mixgrad.compile.sums import Sums
-from mixgrad.compile.tensor import Statement
+from mixgrad.compile.tensor import Buffer, Statement, base_of, reads, written
 from mixgrad.compile.vecmath.arithmetic import declared
 
 RANGES = 16  # of tiles, at most
 WORTH_SHARING = 1_500_000  # work of a loop that threads share, about a quarter of a millisecond
+MOST_SCATTERED = 2**20  # bytes of an array to whose elements several rows add: each range has one of its own
+FILLING = 4  # work of an element of such an array, for each range: it is filled, and added up
 MOST_THREADS = 64
 _RECORD = 6  # slots, partial sums, scratch memory, numbers of ranges, of threads, and of this one
 
@@ -69,18 +71,22 @@ class Threads(Sums):
     def worth_sharing(self, loop: Loop) -> bool:
         """Whether threads are to share a loop."""
         inside = [statement for statement, _ in paths(loop.body)]
-        shared = [s for s in inside if (s.adds or s.ordered) and place_of_axis(s.index, loop.key[0]) is None]
-        if shared or self.outside is not None:  # several rows may write to one element
+        scattered = _scattered(loop)
+        if scattered is None or self.outside is not None:
+            return False
+        kept = [length for s in inside if s.reduction or s.out.role == "temporary" for length in s.out.shape]
+        if not isinstance(loop.key[0].length, Length) and not is_fixed(kept):  # no room for one for each range
             return False
         if isinstance(loop.key[0].length, Length):  # the other axes are of fixed lengths; the code itself decides
             others = [axis.length for s in inside for axis in s.loops() if axis.root() is not loop.key[0]]
             return os.name == "posix" and is_fixed(others)
-        return os.name == "posix" and sum(map(_work_of, inside)) >= WORTH_SHARING
+        return os.name == "posix" and sum(map(_work_of, inside)) >= _worth(scattered)
 
     def share(self, loop: Loop) -> None:
         """Write a loop over tiles as a function, and the calls of it."""
         axis = loop.key[0]
         sums = [s for s, _ in paths(loop.body) if s.reduction and any(own.root() is axis for own in s.reduced)]
+        sums += _scattered(loop) or []
         offsets, size = self._layout(sums)
         ranges, _ = self._ranges(loop)
         outside = Outside()
@@ -88,7 +94,10 @@ class Threads(Sums):
             for statement, offset in zip(sums, offsets):
                 self.redirect(statement.out, self.b.gep(rows.args[1], [constant(INT64, offset)]))
             for statement in sums:
-                self.fill(statement)
+                if statement.adds:
+                    self._fill_all(statement.out)
+                else:
+                    self.fill(statement)
             following = self.b.add(number, constant(INT64, 1))
             self.emit_tiles(loop, *(self._start(k, loop) for k in (number, following)))
             scratch = self.scratch
@@ -114,7 +123,7 @@ class Threads(Sums):
             tiles = -(-length // self.tile)
             return min(RANGES, tiles), tiles
         work = sum(_work_of(statement) for statement, _ in paths(loop.body))
-        worth = WORTH_SHARING * usual(length) // max(work, 1)
+        worth = _worth(_scattered(loop) or []) * usual(length) // max(work, 1)
         b, rows = self.entry, typed(self.length(length))
         all_tiles = b.udiv(b.add(rows, constant(INT64, self.tile - 1)), constant(INT64, self.tile))
         few = b.icmp_signed("<", all_tiles, constant(INT64, RANGES))
@@ -233,6 +242,14 @@ class Threads(Sums):
         free = declared(self.module, "PyMem_RawFree", ir.FunctionType(ir.VoidType(), [POINTER]))
         self.b.call(free, [memory])
 
+    def _fill_all(self, buffer: Buffer) -> None:
+        """Let all elements of what rows add to start with zero."""
+        kind = element_type(buffer.dtype)
+        zero = constant(kind, -0.0 if buffer.dtype.kind == "f" else 0)
+        place = self.register(buffer, kind) if self.is_register(buffer) else self.pointer(buffer)
+        with self.range(0, self.stored_size(buffer), 1) as i:
+            self.b.store(zero, self.b.gep(place, [i]))
+
     def _add_up(self, statement: Statement, memory: ir.Value, offset: int, size: int, ranges: int | ir.Value) -> None:
         """Add the partial sums of all ranges, in their order, to the sum."""
         b, buffer = self.b, statement.out
@@ -247,6 +264,29 @@ class Threads(Sums):
                 place = b.gep(total, [i])
                 value = self.combine(statement, read(b.load(place)), read(b.load(b.gep(part, [i]))))
                 b.store(value if in_register else self.to_memory(value, buffer), place)
+
+
+def _scattered(loop: Loop) -> list[Statement] | None:
+    """Return the statements by which several rows may add to one element, one for each array: see `share`.
+
+    None if rows must run in their order, or if something else in the loop meets such an array.
+    """
+    rows, inside = loop.key[0], [statement for statement, _ in paths(loop.body)]
+    found = [s for s in inside if (s.adds or s.ordered) and place_of_axis(s.index, rows) is None]
+    arrays = {id(base_of(s.out)): s for s in found}
+    met = [base_of(load.buffer) for s in inside for load in reads(s)]
+    met += [base_of(buffer) for s in inside if s not in found for buffer in written(s)]
+    for statement in found:
+        out = statement.out
+        kept = out.role in ("temporary", "output") and is_fixed(out.shape) and out.dtype.kind in "fi"
+        if statement.ordered or not kept or out.size * out.dtype.itemsize > MOST_SCATTERED:
+            return None
+    return None if any(id(buffer) in arrays for buffer in met) else list(arrays.values())
+
+
+def _worth(scattered: list[Statement]) -> int:
+    """Return the work of a loop that threads share, if each range has arrays of its own."""
+    return max(WORTH_SHARING, FILLING * RANGES * sum(statement.out.size for statement in scattered))
 
 
 def _work_of(statement: Statement) -> int:

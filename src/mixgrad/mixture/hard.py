@@ -32,7 +32,6 @@ WORTH_COMPILING = 200_000
 TILE_NUMBERS = 300_000  # in a table of the rows that are looked at at a time
 FEWEST = 2  # rows for which there is code for any number of them
 # Squared distances are differences of squares and products, whose rounding is at most d + 4 of these units.
-PART = 25  # columns
 ROUNDING = 4.0 * np.finfo(np.float64).eps
 SMALLEST = 1e-300  # keeps quotients defined where all rows are the same
 
@@ -69,17 +68,10 @@ def nearest(centres, halves, size, rows, squares):
     return labels.astype(np.int32), (2.0 * (best - second) - rounding) / (near + far)
 
 
-def _parts(array):
-    """Cut columns into parts so short that rows, not columns, become the lanes of vectors in compiled code."""
-    n_features = array.shape[1]
-    return [array] if n_features <= PART else [array[:, i : i + PART] for i in range(0, n_features, PART)]
-
-
 def picked_scores(log_weights, centres, rows, weights, labels):
     """Sum of the scores that labels pick: minus half the inertia, if log_weights are 0."""
     differences = rows - centres[labels]
-    distances = sum(np.sum(part**2, axis=1) for part in _parts(differences))
-    return np.sum(weights * (log_weights[labels] - 0.5 * distances))
+    return np.sum(weights * (log_weights[labels] - 0.5 * np.sum(differences**2, axis=1)))
 
 
 def candidates(rows, weights, squared, points):

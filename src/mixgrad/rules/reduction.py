@@ -106,11 +106,13 @@ def _shift(x, axis):
 
 def _logsumexp_jvp(out, args, tangents, *, axis, keepdims):
     # The weights of a softmax, from the largest entry, for `out` has the rounding of its own size. Where all entries
-    # are -inf the weights are zero; entries of +inf share the derivative.
+    # are -inf the weights are zero; entries of +inf share the derivative: the others are -inf beside them.
+    # `compile.sharing` knows these equations.
     (x,) = args
+    largest = max_(stop_gradient(x), axis=axis, keepdims=True)
+    shift = np.where(np.isneginf(largest), np.zeros((), x.dtype), largest)
     infinite = np.isposinf(x)
-    e = np.where(infinite, np.ones((), x.dtype), np.exp(x - _shift(x, axis)))
-    e = np.where(np.any(infinite, axis=axis, keepdims=True) & ~infinite, np.zeros((), x.dtype), e)
+    e = np.where(infinite, np.ones((), x.dtype), np.exp(np.where(infinite, np.zeros((), x.dtype), x) - shift))
     total = sum_(e, axis=axis, keepdims=True)
     return sum_(e / np.where(total == 0, np.ones((), x.dtype), total) * tangents[0], axis=axis, keepdims=keepdims)
 

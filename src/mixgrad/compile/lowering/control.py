@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from mixgrad.compile.lowering.statements import (
@@ -14,14 +13,12 @@ from mixgrad.compile.lowering.statements import (
     converted,
     form,
     of_buffer,
-    reshaped,
 )
 from mixgrad.compile.tensor import (
     Axis,
     Buffer,
     Fixed,
     Load,
-    Position,
     Region,
     Statement,
     base_of,
@@ -151,44 +148,3 @@ def _along(x: Tensor, axis: int, region: Region) -> Tensor:
     here = [Fixed(region.counter)]  # type: ignore[arg-type]
     rest = x.shape[:axis] + x.shape[axis + 1 :]
     return Tensor(rest, x.dtype, lambda index: x.at([*index[:axis], *here, *index[axis:]]))
-
-
-@form("argmax", "argmin")
-def _extreme_place(lowering: Lowering, equation: Equation) -> Tensor:
-    x, axis = lowering.tensor(equation.args[0]), equation.static["axis"]
-    if 0 in x.shape:
-        raise NoNativeForm("an extreme of nothing")
-    if axis is None:
-        x, axis = reshaped(x, (int(np.prod(x.shape, dtype=np.int64)),)), 0
-    axis = normalize_axis_index(axis, len(x.shape))
-    region = Region(Buffer((), BOOL))
-    region.counter = Axis(x.shape[axis], region)
-    here, rest = _along(x, axis, region), x.shape[:axis] + x.shape[axis + 1 :]
-    best = lowering.copied(Tensor(rest, x.dtype, lambda index: x.at([*index[:axis], 0, *index[axis:]])))
-    place = lowering.full(rest, INT).buffer
-    assert place is not None
-    outer, lowering.statements = lowering.statements, []
-    better = _is_better(lowering, equation.op.name, here, of_buffer(best))
-    now = Tensor(rest, INT, lambda index: Position(Fixed(region.counter)))  # type: ignore[arg-type]
-    choices = ((best, here), (place, now))
-    carried = [
-        (old, lowering.copied(lowering.elementwise("where", better, new, of_buffer(old), dtype=old.dtype)))
-        for old, new in choices
-    ]
-    region.bodies, lowering.statements = [lowering.statements], outer
-    region.carried, region.wanted = carried, [[new for _, new in carried]]
-    region.results = [best, place]
-    lowering.region(region)
-    return of_buffer(place)
-
-
-def _is_better(lowering: Lowering, name: str, new: Tensor, old: Tensor) -> Tensor:
-    """Whether a number takes the place of the extreme so far: a nan does, unless that is one."""
-    sign = "greater" if name == "argmax" else "less"
-    further = lowering.elementwise(sign, new, old, dtype=BOOL, kind=new.dtype)
-    if new.dtype.kind != "f":
-        return further
-    nans = [lowering.elementwise("isnan", x, dtype=BOOL, kind=x.dtype) for x in (new, old)]
-    known = lowering.elementwise("logical_not", nans[1], dtype=BOOL)
-    first = lowering.elementwise("logical_and", nans[0], known, dtype=BOOL)
-    return lowering.elementwise("logical_or", further, first, dtype=BOOL)

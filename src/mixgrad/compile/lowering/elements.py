@@ -11,6 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from mixgrad.compile.lowering.products import large_product
 from mixgrad.compile.lowering.statements import (
     BOOL,
+    INT,
     SUPPORTED,
     Lowering,
     NoNativeForm,
@@ -26,6 +27,7 @@ from mixgrad.compile.tensor import (
     Apply,
     Expression,
     Number,
+    Position,
 )
 from mixgrad.core.program import Equation
 
@@ -122,6 +124,26 @@ def _reduction(lowering: Lowering, equation: Equation) -> Tensor:
     if how in ("any", "all", "count"):
         x = converted(x, BOOL)
     return lowering.reduce(how, x, axes, static["keepdims"], out.dtype)
+
+
+@form("argmax", "argmin")
+def _extreme_place(lowering: Lowering, equation: Equation) -> Tensor:
+    """Add the extreme, and the first of the places where it is: reductions like others, so that rows are lanes."""
+    x, axis = lowering.tensor(equation.args[0]), equation.static["axis"]
+    if 0 in x.shape:
+        raise NoNativeForm("an extreme of nothing")
+    axis = normalize_axis_index(axis, len(x.shape))
+    best = lowering.reduce(equation.op.name.removeprefix("arg"), x, [axis], True, x.dtype)
+    attained = lowering.elementwise("equal", x, best, dtype=BOOL, kind=x.dtype)
+    if x.dtype.kind == "f":  # the extreme of what has a nan is one: the first of them is meant
+        attained = lowering.elementwise(
+            "logical_or", attained, lowering.elementwise("isnan", x, dtype=BOOL, kind=x.dtype), dtype=BOOL
+        )
+    nowhere = Tensor((), INT, lambda index: Number(np.iinfo(INT).max, INT))
+    places = Tensor(x.shape, INT, lambda index: Position(index[axis]))
+    return lowering.reduce(
+        "min", lowering.elementwise("where", attained, places, nowhere, dtype=INT), [axis], False, INT
+    )
 
 
 @form("logsumexp")

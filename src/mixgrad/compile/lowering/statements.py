@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mixgrad.compile.sharing import shared
 from mixgrad.compile.spelling import SPELLINGS
 from mixgrad.compile.tensor import (
     Affine,
@@ -125,7 +126,7 @@ class Lowering:
             if var.dtype not in SUPPORTED or -1 in var.shape:
                 raise NoNativeForm(f"an argument of type {var.dtype}")
             self.input(var, number)
-        for equation in program.equations:
+        for equation in shared(program.equations):
             self.equation(equation)
         for number, atom in enumerate(program.outputs):
             if -1 in np.shape(atom):
@@ -265,7 +266,7 @@ class Lowering:
         try:
             for var, tensor in zip(program.inputs, args):
                 self.bind(var, tensor)
-            for equation in program.equations:
+            for equation in shared(program.equations):
                 self.equation(equation)
             results = [
                 self.tensor(atom, np.asarray(atom).dtype if not hasattr(atom, "dtype") else None)
