@@ -71,6 +71,7 @@ def test_of_em_it_is_close_to_the_truth():
     from mixgrad.mixture import GaussianMixture
 
     data = load_faithful().data
-    bounds = GaussianMixture(2, means_init=[[2, 60], [3, 70]], tol=1e-14, max_iter=500, reg_covar=0.0).fit(data).lower_bounds_
+    model = GaussianMixture(2, means_init=[[2, 60], [3, 70]], tol=1e-14, max_iter=500, reg_covar=0.0)
+    bounds = model.fit(data).lower_bounds_
     near = next(i for i in range(3, len(bounds)) if bounds[-1] - bounds[i] < 1e-6)
     np.testing.assert_allclose(aitken_gap(bounds[: near + 1]), bounds[-1] - bounds[near], rtol=0.2)

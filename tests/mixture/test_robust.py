@@ -10,7 +10,7 @@ from sklearn.mixture import GaussianMixture as Peer
 
 import mixgrad as mg
 from mixgrad._errors import CollapseWarning
-from mixgrad.mixture import GaussianMixture, em, sweep
+from mixgrad.mixture import GaussianMixture, em, fitting, sweep
 from mixgrad.mixture.em import Problem, Status
 from mixgrad.mixture.gaussian import COVARIANCES
 
@@ -225,13 +225,21 @@ def test_what_is_no_table_is_refused_in_the_words_of_the_peer(table):
     assert str(ours.value).split("\n")[0] == str(theirs.value).split("\n")[0]
 
 
-def test_interrupted_starts_leave_a_usable_model():
+def test_interrupted_starts_leave_a_usable_model(monkeypatch):
+    calls, solve, main = iter(range(10**6)), fitting.solve, threading.main_thread().ident
+
+    def interrupted(*args, observe, **options):
+        def watch(state):
+            if next(calls) == 40:
+                signal.pthread_kill(main, signal.SIGINT)
+            observe(state)
+
+        return solve(*args, observe=watch, **options)
+
+    monkeypatch.setattr(fitting, "solve", interrupted)
     model = GaussianMixture(3, n_init=8, random_state=0, init_params="random", tol=0.0, max_iter=200_000)
-    timer = threading.Timer(1.0, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
-        model.fit(np.random.default_rng(0).normal(size=(5000, 3)))
-    timer.join()
+        model.fit(X)
     assert model.interrupted_
     assert not model.converged_
     assert np.isfinite(model.score(X))

@@ -143,10 +143,7 @@ def _densities(rows, centre, components, log_weights, *, covariance):
 
 
 def _most_probable(rows, centre, components, log_weights, *, covariance):
-    table = _table(rows, centre, components, log_weights, covariance)
-    # np.argmax, in a form that the compiler computes row by row.
-    numbers = np.arange(len(table))[:, None]
-    return np.min(np.where(table >= np.max(table, axis=0), numbers, len(table) - 1), axis=0)
+    return np.argmax(_table(rows, centre, components, log_weights, covariance), axis=0)
 
 
 def _probabilities(rows, centre, components, log_weights, *, covariance):
