@@ -182,18 +182,25 @@ def spurious_components(problem, components):
     tuple of int
     """
     covariance, n_features = problem.covariance, problem.rows.X.shape[1]
+    needed = FEW_ROWS * max(2.0, 2.0 * covariance.n_parameters(1, n_features) / n_features)
+    heaviest = 1.0 if problem.rows.weights is None else np.max(problem.rows.weights)
+    if np.all(components.weights * problem.total >= needed * heaviest):  # the effective number is no less than this
+        return ()
+    few = _effective_rows(problem, components) < needed
+    if not np.any(few):
+        return ()
+    return tuple(int(k) for k in np.flatnonzero(few & (_narrowest(covariance, components) < NARROW)))
+
+
+def _effective_rows(problem, components):
+    """Kish's effective number of different rows of each component, shape (K,)."""
     total, squares = np.zeros(len(components.weights)), np.zeros(len(components.weights))
     for begin in range(0, len(problem.rows.X), BLOCK):
         part = problem.part(slice(begin, begin + BLOCK))
         shares = _shares(part, components) * _weights(part)[:, None]
         with np.errstate(under="ignore"):
             total, squares = total + shares.sum(axis=0), squares + (shares**2).sum(axis=0)
-    n_rows = total**2 / np.maximum(squares, np.finfo(np.float64).tiny)
-    determining = max(2.0, 2.0 * covariance.n_parameters(1, n_features) / n_features)
-    few = n_rows < FEW_ROWS * determining
-    if not np.any(few):
-        return ()
-    return tuple(int(k) for k in np.flatnonzero(few & (_narrowest(covariance, components) < NARROW)))
+    return total**2 / np.maximum(squares, np.finfo(np.float64).tiny)
 
 
 def _narrowest(covariance, components):
