@@ -96,6 +96,15 @@ def test_json_stands_alone_on_the_standard_output_even_with_a_warning(mixgrad):
     assert result.err.count("\n") == 1
 
 
+def test_components_that_collapse_are_named(mixgrad, table_file):
+    path = table_file("a,b\n" + "1,2\n" * 20 + "".join(f"{i % 7},{i * i % 11}\n" for i in range(40)))
+    result = mixgrad("fit", path, "-k", "2", "--json")
+    document = json.loads(result.out)
+    (found,) = document["diagnostics"]
+    assert found["kind"] == "collapsed"
+    assert f"mixgrad: warning: component {found['component']} shrank onto a point" in result.err
+
+
 def test_quiet_prints_nothing(mixgrad, tmp_path):
     result = mixgrad("fit", "faithful", "--quiet", "--save", tmp_path / "model.json")
     assert (result.status, result.out, result.err) == (0, "", "")

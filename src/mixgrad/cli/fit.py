@@ -28,6 +28,12 @@ _COVARIANCE_PARAMETERS = {
     "spherical": lambda k, d: k,
 }
 
+# What to say of a component, by the kind of `mixgrad.mixture.fitting.Diagnostic`.
+_DIAGNOSES = {
+    "collapsed": "shrank onto a point, line or plane; try fewer --components, or more --starts",
+    "empty": "has no rows; try fewer --components, or more --starts",
+}
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -86,6 +92,7 @@ def make_document(options: FitOptions, table: Table, model: Any, seconds: float)
         "free_parameters": parameters,
         "converged": bool(model.converged_),
         "iterations": int(model.n_iter_),
+        "diagnostics": [{"component": found.component + 1, "kind": found.kind} for found in model.diagnostics_],
         "seconds": round(seconds, 6),
         "seed": options.seed,
         "starts": options.starts,
@@ -140,6 +147,7 @@ def _fit(options: FitOptions, table: Table, progress: PatientProgress, recorder:
     """Return the fitted model, and the seconds that it took; the recorder observes the fit."""
     from sklearn.exceptions import ConvergenceWarning
 
+    from mixgrad._errors import CollapseWarning
     from mixgrad.mixture import GaussianMixture
 
     model = GaussianMixture(
@@ -159,8 +167,9 @@ def _fit(options: FitOptions, table: Table, progress: PatientProgress, recorder:
 
     began = time.perf_counter()
     with warnings.catch_warnings():
-        # The results say whether the fit converged, and what to do.
+        # The results say whether the fit converged and what collapsed, and what to do.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", CollapseWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         try:
             model._fit(table.data, observe=observe)
@@ -206,3 +215,5 @@ def _print(options: FitOptions, document: dict[str, Any]) -> None:
             f"raise --max-iter (now {options.max_iter}) or --tol (now {options.tol:g})",
             err=True,
         )
+    for found in document["diagnostics"]:
+        typer.echo(f"mixgrad: warning: component {found['component']} {_DIAGNOSES[found['kind']]}", err=True)
