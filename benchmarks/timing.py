@@ -154,7 +154,7 @@ class Neighbours:
 
 
 def _processor_seconds() -> tuple[float, float, float] | None:
-    """Return seconds of all processors since they started: in total, busy, and busy with this process."""
+    """Return seconds of all processors since they started: in total, busy, and busy with this process and its own."""
     stat = Path("/proc/stat")
     if not stat.exists():
         return None
@@ -162,4 +162,4 @@ def _processor_seconds() -> tuple[float, float, float] | None:
     hertz = os.sysconf("SC_CLK_TCK")
     idle = ticks[3] + ticks[4]
     own = os.times()
-    return sum(ticks) / hertz, (sum(ticks) - idle) / hertz, own.user + own.system
+    return sum(ticks) / hertz, (sum(ticks) - idle) / hertz, sum(own[:4])  # elapsed time is the fifth
