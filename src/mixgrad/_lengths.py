@@ -233,8 +233,11 @@ class Family:
             return False
         return True
 
-    def compiled(self, fast: bool) -> AnyLength:
-        """Return the program as machine code; `fast` code may sum in any order."""
+    def compiled(self, fast: bool, named: bool) -> AnyLength:
+        """Return the program as machine code; `fast` code may sum in any order.
+
+        Where the axes are named one kernel is wanted in any case, if need be without BLAS.
+        """
         programs = [simplify(program, "all") for program in self._programs]
         self._programs = []
-        return AnyLength(programs, self._samples, self.recorder.program, fast=fast)
+        return AnyLength(programs, self._samples, self.recorder.program, fast=fast, loops=named)

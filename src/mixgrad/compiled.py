@@ -64,14 +64,22 @@ class Variant:
 
     used = 0
 
-    def __init__(self, recorder: Recorder, args: tuple, kwargs: dict, fast: bool, family: Family | None = None) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        args: tuple,
+        kwargs: dict,
+        fast: bool,
+        family: Family | None = None,
+        named: bool = False,
+    ) -> None:
         self._places = recorder.places
         self._family = family
         if family is None:
             recorded, self._result = recorder.record()
             self.executable, self._least = Executable(simplify(recorded, "all"), fast=fast), 0
         else:
-            self._result, self.executable = family.result, family.compiled(fast)
+            self._result, self.executable = family.result, family.compiled(fast, named)
             self._least = self.executable.least
         leaves, _ = flatten((args, kwargs))
         plain = not kwargs and len(args) == len(self._places) == len(leaves) and all(map(varies, args))
@@ -220,7 +228,8 @@ class Jitted:
             return None
         try:
             family = Family(Recorder(self._fun, args, kwargs, axes), length, before)
-            made = any_length, Variant(family.recorder, args, kwargs, self._fast, family)
+            named = self._dynamic is not None
+            made = any_length, Variant(family.recorder, args, kwargs, self._fast, family, named)
         except DependsOnLength as error:
             if self._dynamic is not None:
                 raise self._unsupported(error) from error

@@ -319,6 +319,24 @@ def test_axes_that_vary_can_be_named(dynamic, random, compilations):
     assert len(compiled.variants) == 2
 
 
+def test_large_products_over_named_rows_are_loops(random, compilations):
+    """BLAS would be told the number of rows: where one kernel is asked for, it is made without."""
+    w = random.normal(size=(80, 70))
+
+    def squares(x, w):
+        return np.sum((x @ w) ** 2, axis=0)
+
+    compiled = mg.jit(squares, dynamic="x")
+    for n in (3, 700, 3000):
+        x = random.normal(size=(n, 80))
+        np.testing.assert_allclose(compiled(x, w), squares(x, w), rtol=1e-11)
+    assert len(compilations) == 1
+    plain = mg.jit(squares)
+    for n in (2000, 3000):
+        plain(random.normal(size=(n, 80)), w)
+    assert len(plain.variants) == 2
+
+
 def test_columns_in_lanes(random):
     """Sums of many columns, a number for each of any number of rows: no range of columns can hold its own."""
     compiled = mg.jit(lambda x, w: np.sum((x - w) ** 2, axis=1), dynamic=("x",))

@@ -39,6 +39,7 @@ class AnyLength(Executable):
         record: Callable[[int], Program],
         strict: bool = False,
         fast: bool = False,
+        loops: bool = False,
     ) -> None:
         """Compile a program.
 
@@ -54,19 +55,22 @@ class AnyLength(Executable):
             Whether all products are strong zeros' ones: see `zeros`.
         fast : bool
             Whether sums may be made in any order.
+        loops : bool
+            Whether large products of which a length is that of the rows become loops: BLAS would be told their number.
 
         Raises
         ------
         DependsOnLength
             If there is no one kernel for any number of rows.
         """
-        self._programs, self._lengths, self._record = programs, lengths, record
+        self._programs, self._lengths, self._record, self._as_loops = programs, lengths, record, loops
         self.least = LEAST
         super().__init__(programs[0], strict, fast)
 
     def _compile(self, plain: AbstractSet[int] | None) -> None:
         products = (plain, plain_products(self._programs[1]) if plain else plain)
-        trees = [_loops(program, wanted) for program, wanted in zip(self._programs, products)]
+        rows = self._lengths if self._as_loops else (None, None)
+        trees = [_loops(*both) for both in zip(self._programs, products, rows)]
         merging = Merging(*trees, *self._lengths)
         self.least = max([LEAST, *(-((length.plus - 1) // length.times) for length in merging.lengths)])
         following: dict[Length, int] = {Length(): -1}
@@ -95,11 +99,11 @@ class AnyLength(Executable):
         return self._record(lengths[0])
 
     def _stricter(self) -> Executable:
-        return AnyLength(self._programs, self._lengths, self._record, strict=True, fast=self.fast)
+        return AnyLength(self._programs, self._lengths, self._record, True, self.fast, self._as_loops)
 
 
-def _loops(program: Program, plain: AbstractSet[int] | None) -> Fusion:
-    lowering = Lowering(plain)
+def _loops(program: Program, plain: AbstractSet[int] | None, rows: int | None) -> Fusion:
+    lowering = Lowering(plain, rows)
     try:
         lowering.program(program)
     except NoNativeForm as error:

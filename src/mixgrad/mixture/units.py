@@ -17,7 +17,7 @@ FLOOR = 1e-6
 # Shares of the rows that may be crowded: the spread is that of the first of them that is not on one point.
 CROWDS = (0.1, 0.2, 0.5, 1.0)
 # Rows of a sample that are enough to find the spread.
-SAMPLE = 100_000
+SAMPLE = 10_000
 
 
 class Units(NamedTuple):

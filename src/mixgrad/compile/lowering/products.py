@@ -24,6 +24,8 @@ def large_product(
         return None
     sizes = [{label: n for label, n in zip(term, x.shape) if n != 1} for term, x in zip(terms, operands)]
     lengths = sizes[0] | sizes[1]
+    if lowering.rows in lengths.values():
+        return None
     inner = [label for label in lengths if label not in output]
     outer = [label for label in output if label in lengths]
     if len(inner) != 1 or not all(inner[0] in own for own in sizes) or not outer:

@@ -75,11 +75,14 @@ class Lowering:
         The matrices that have been factored: see `matrices.factors`.
     plain : set of int or None
         The weighted sums that need no strong zeros: see `zeros`. None if zeros must be multiplied in any case.
+    rows : int or None
+        A length that stands for any number of rows: no routine is to be told of it.
     """
 
-    def __init__(self, plain: AbstractSet[int] | None = None) -> None:
+    def __init__(self, plain: AbstractSet[int] | None = None, rows: int | None = None) -> None:
         self.statements: list[Statement] = []
         self.plain = plain
+        self.rows = rows
         self.grows = True
         self.factors: list[tuple] = []
         self._tensors: dict[int, Tensor] = {}
