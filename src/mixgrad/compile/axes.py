@@ -84,8 +84,12 @@ def tile_of(length: int) -> int:
 
 
 def _sums_of_lanes(statement: Statement, rows: Axis) -> int:
-    """Return how many vectors have lanes that are added up in the end: one in each tile for each element."""
-    if all(axis.root() is not rows for axis in statement.reduced):
+    """Return how many vectors have lanes that are added up in the end: one in each tile for each element.
+
+    Only where another axis is longer, so that it is done often; sums over the longest one have many rows for each.
+    """
+    longer = any(axis.length > rows.length for axis in statement.axes)
+    if not longer or all(axis.root() is not rows for axis in statement.reduced):
         return 0
     return volume([axis.length for axis in statement.axes]) * -(-rows.length // tile_of(rows.length))
 
