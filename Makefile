@@ -36,6 +36,7 @@ bench: $(STAMP)/bench ## measure beside the peers; tables go to docs/benchmarks.
 	$(BIN)/python benchmarks/adbench.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/zeros.py
+	$(BIN)/python benchmarks/solvers.py
 
 clean:           ## remove what the targets above made
 	rm -rf .venv .pytest_cache .ruff_cache .coverage faithful.png build dist

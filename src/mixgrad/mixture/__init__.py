@@ -6,7 +6,10 @@
 `likelihood`    the scores of the components and the log-likelihood; statistics as its gradient
 `covariance`    what a type of covariance is; the types are in `matrix` and `diagonal`, listed in `gaussian`
 `em`            the iteration: a state, a step, a reason to stop
+`solvers`       ways to the maximum: EM, EM extrapolated, and the second-order ones of `descent`
+`chart`         coordinates of mixtures without constraints, and derivatives in them
 `checks`        parameters that a user gives
+`gap`           how far a log-likelihood is from its limit
 `units`         where a table lies and how finely it is resolved
 ==============  =========================================================================================
 

@@ -164,11 +164,13 @@ def second_order(chart, theta, problem):
     That is one pass over the rows for up to `DIRECTIONS` columns of the Hessian at once.
     """
     program = _second_order if is_compiled(problem.rows, chart.components) else _column_by_column
-    blocks, columns = chart.blocks(theta), []
-    for part in np.array_split(np.eye(chart.size), passes_of_second_order(chart)):
+    passes, blocks, columns = passes_of_second_order(chart), chart.blocks(theta), []
+    # Parts of one size, so that one program serves them all; the last is filled up with zeros.
+    identity = np.eye(passes * -(-chart.size // passes), chart.size)
+    for part in np.split(identity, passes):
         (value, gradient), products = _over_rows(program, chart, problem, blocks, chart.blocks(part))
         columns.append(chart.pulled(Blocks(*products)) / problem.total)
-    hessian = np.concatenate(columns)
+    hessian = np.concatenate(columns)[: chart.size]
     return float(value) / problem.total, chart.pulled(Blocks(*gradient)) / problem.total, 0.5 * (hessian + hessian.T)
 
 
