@@ -104,6 +104,13 @@ def test_nothing_to_move(faithful, solver):
     assert model.gap_ == 0.0
 
 
+@pytest.mark.filterwarnings("ignore::mixgrad._errors.CollapseWarning")
+def test_a_weight_of_zero_is_no_obstacle(faithful, solver):
+    model = GaussianMixture(2, solver=solver, weights_init=[1.0, 0.0], random_state=0).fit(faithful)
+    assert model.converged_
+    assert total(model, faithful) > -1289.796745053 - 1e-8  # the maximum of one component
+
+
 def test_known_labels(faithful, solver):
     labels = np.where(np.arange(len(faithful)) % 5 == 0, (faithful[:, 1] > 68.0).astype(int), -1)
     expected = GaussianMixture(2, tol=1e-14, max_iter=2000).fit(faithful, labels)

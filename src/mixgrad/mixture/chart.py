@@ -33,6 +33,7 @@ from mixgrad.mixture.sweep import centred, is_compiled, over_rows
 
 __all__ = ["Blocks", "Chart", "passes_of_second_order", "second_order", "value_and_gradient"]
 
+TINY = np.finfo(np.float64).tiny
 DIRECTIONS = 64
 """Columns of a Hessian that one pass over the rows computes at most, which bounds its memory."""
 
@@ -139,10 +140,11 @@ class Chart:
     def coordinates(self, components):
         """Coordinates of components, of shape (P,): the inverse of `at`."""
         old = self.components
-        alpha = np.zeros(len(old.weights)) if self.fixed.weights else np.log(components.weights / old.weights)
+        # A weight of 0 is one without digits: EM gives it back.
+        after, before = (np.log(np.maximum(mixture.weights, TINY)) for mixture in (components, old))
         places = np.arange(len(old.means))
         delta = self.covariance.apart.view(components.means, old)[places, places]
-        moves = Blocks(alpha, delta, self.covariance.change(old.factor, components.whitening))
+        moves = Blocks(after - before, delta, self.covariance.change(old.factor, components.whitening))
         unscaled = Blocks(*(move / scale**2 for move, scale in zip(moves, self.scales)))
         return self.pulled(unscaled)
 
