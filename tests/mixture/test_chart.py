@@ -6,7 +6,7 @@ from scipy.stats import multivariate_normal
 
 from mixgrad.mixture import chart as charts
 from mixgrad.mixture import sweep
-from mixgrad.mixture.chart import Blocks, Chart, second_order, value_and_gradient
+from mixgrad.mixture.chart import Blocks, Chart, product, second_order, value_and_gradient
 from mixgrad.mixture.covariance import NOTHING_FIXED, Fixed
 from mixgrad.mixture.em import Problem, labelled, maximised
 from mixgrad.mixture.gaussian import COVARIANCES
@@ -62,6 +62,7 @@ def test_gradient_and_hessian_are_those_of_the_density(covariance_type, rng):
         slope, curvature = differences(lambda move: density(chart.at(theta + move), problem), direction)
         assert gradient @ direction == pytest.approx(slope, rel=1e-8, abs=1e-9)
         assert direction @ hessian @ direction == pytest.approx(curvature, rel=1e-6, abs=1e-7)
+        np.testing.assert_allclose(product(chart, theta, direction, problem), hessian @ direction, atol=1e-13)
     again, same = value_and_gradient(chart, theta, problem)
     assert again == pytest.approx(value, rel=1e-14)
     np.testing.assert_allclose(same, gradient, rtol=1e-12, atol=1e-14)

@@ -31,7 +31,7 @@ from mixgrad.mixture.covariance import NOTHING_FIXED, Covariance, Fixed
 from mixgrad.mixture.likelihood import Components, log_likelihood, restricted, scores
 from mixgrad.mixture.sweep import centred, is_compiled, over_rows
 
-__all__ = ["Blocks", "Chart", "passes_of_second_order", "second_order", "value_and_gradient"]
+__all__ = ["Blocks", "Chart", "passes_of_second_order", "product", "second_order", "value_and_gradient"]
 
 TINY = np.finfo(np.float64).tiny
 DIRECTIONS = 64
@@ -155,6 +155,12 @@ def value_and_gradient(chart, theta, problem):
     return float(value) / problem.total, chart.pulled(Blocks(*gradient)) / problem.total
 
 
+def product(chart, theta, direction, problem):
+    """Hessian of the mean log-likelihood times a direction, both of shape (P,)."""
+    found = _over_rows(_product, chart, problem, chart.blocks(theta), chart.blocks(direction))
+    return chart.pulled(Blocks(*found)) / problem.total
+
+
 def passes_of_second_order(chart):
     """Count the passes over the rows that `second_order` makes."""
     return max(1, -(-chart.size // DIRECTIONS))
@@ -183,6 +189,10 @@ def _over_rows(program, chart, problem, *others):
 
 def _value_and_gradient(rows, centre, components, blocks, *, covariance):
     return value_and_grad(_likelihood(rows, centre, components, covariance))(blocks)
+
+
+def _product(rows, centre, components, blocks, direction, *, covariance):
+    return hvp(_likelihood(rows, centre, components, covariance), blocks, direction)
 
 
 def _second_order(rows, centre, components, blocks, directions, *, covariance):
