@@ -37,6 +37,7 @@ bench: $(STAMP)/bench ## measure beside the peers; tables go to docs/benchmarks.
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/zeros.py
 	$(BIN)/python benchmarks/mixture.py
+	$(BIN)/python benchmarks/solvers.py
 
 clean:           ## remove what the targets above made
 	rm -rf .venv .pytest_cache .ruff_cache .coverage faithful.png build dist

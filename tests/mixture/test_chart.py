@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from mixgrad.mixture import chart as charts
 from mixgrad.mixture import sweep
-from mixgrad.mixture.chart import Blocks, Chart, second_order, value_and_gradient
+from mixgrad.mixture.chart import Blocks, Chart, product, second_order, value_and_gradient
 from mixgrad.mixture.covariance import NOTHING_FIXED, Fixed
 from mixgrad.mixture.em import Problem, labelled, maximised
 from mixgrad.mixture.gaussian import COVARIANCES
@@ -61,6 +62,7 @@ def test_gradient_and_hessian_are_those_of_the_density(covariance_type, rng):
         slope, curvature = differences(lambda move: density(chart.at(theta + move), problem), direction)
         assert gradient @ direction == pytest.approx(slope, rel=1e-8, abs=1e-9)
         assert direction @ hessian @ direction == pytest.approx(curvature, rel=1e-6, abs=1e-7)
+        np.testing.assert_allclose(product(chart, theta, direction, problem), hessian @ direction, atol=1e-13)
     again, same = value_and_gradient(chart, theta, problem)
     assert again == pytest.approx(value, rel=1e-14)
     np.testing.assert_allclose(same, gradient, rtol=1e-12, atol=1e-14)
@@ -137,6 +139,17 @@ def test_fixed_blocks_have_no_coordinates(covariance_type, name):
     kept = np.repeat([field != name for field in Fixed._fields], free.sizes)
     np.testing.assert_allclose(gradient, whole[kept], atol=1e-14)
     np.testing.assert_allclose(hessian, square[kept][:, kept], atol=1e-14)
+
+
+def test_many_columns_take_several_passes(monkeypatch, covariance_type):
+    problem, components = problem_of(covariance_type, np.random.default_rng(6))
+    chart = Chart.about(components, problem)
+    theta = np.linspace(-0.2, 0.3, chart.size)
+    expected = second_order(chart, theta, problem)
+    monkeypatch.setattr(charts, "DIRECTIONS", 5)
+    assert charts.passes_of_second_order(chart) == -(-chart.size // 5) > 2
+    for ours, theirs in zip(second_order(chart, theta, problem), expected):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
 
 
 def test_compiled_it_is_the_same(monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from mixgrad._errors import CollapseWarning, DataError
-from mixgrad.mixture import GaussianMixture
+from mixgrad.mixture import GaussianMixture, solvers
 from mixgrad.mixture.solvers import SOLVERS
 
 from .test_faithful import REFERENCE
@@ -38,6 +38,16 @@ def test_auto_takes_less_than_forty_sweeps(faithful, seed):
     model = GaussianMixture(3, covariance_type="tied", solver="auto", random_state=seed).fit(faithful)
     assert total(model, faithful) == pytest.approx(-1126.315927823, abs=1e-8)
     assert model.n_sweeps_ < 40
+
+
+@pytest.mark.parametrize("name", ["newton", "auto"])
+def test_many_coordinates_are_left_to_products_of_the_hessian(faithful, covariance_type, name, monkeypatch):
+    options = {"covariance_type": covariance_type, "random_state": 0}
+    expected = GaussianMixture(2, tol=1e-14, max_iter=2000, **options).fit(faithful)
+    monkeypatch.setattr(solvers, "DENSE", 1)
+    model = GaussianMixture(2, solver=name, **options).fit(faithful)
+    assert model.converged_
+    assert total(model, faithful) == pytest.approx(total(expected, faithful), abs=1e-8)
 
 
 def test_squarem_takes_fewer_sweeps_than_em(faithful):
@@ -102,6 +112,13 @@ def test_nothing_to_move(faithful, solver):
     model = GaussianMixture(1, solver=solver, fixed={"means", "covariances"}, **given).fit(faithful)
     assert model.converged_
     assert model.gap_ == 0.0
+
+
+@pytest.mark.filterwarnings("ignore::mixgrad._errors.CollapseWarning")
+def test_a_weight_of_zero_is_no_obstacle(faithful, solver):
+    model = GaussianMixture(2, solver=solver, weights_init=[1.0, 0.0], random_state=0).fit(faithful)
+    assert model.converged_
+    assert total(model, faithful) > -1289.796745053 - 1e-8  # the maximum of one component
 
 
 def test_known_labels(faithful, solver):

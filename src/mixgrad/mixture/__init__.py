@@ -8,6 +8,8 @@ made of can be used by itself and needs no scikit-learn:
 `covariance`    what a type of covariance is; the types are in `matrix` and `diagonal`, listed in `gaussian`
 `sweep`         a sweep over the rows of a table: the likelihood's programs, compiled or recorded
 `em`            the iteration: a state, a step, a reason to stop
+`solvers`       ways to the maximum: EM, EM extrapolated, and the second-order ones of `descent`
+`chart`         coordinates of mixtures without constraints, and derivatives in them
 `checks`        parameters that a user gives
 `gap`           how far a log-likelihood is from its limit
 `units`         where a table lies and how finely it is resolved

@@ -31,8 +31,9 @@ from mixgrad.mixture.covariance import NOTHING_FIXED, Covariance, Fixed
 from mixgrad.mixture.likelihood import Components, log_likelihood, restricted
 from mixgrad.mixture.sweep import centred, over_rows
 
-__all__ = ["Blocks", "Chart", "passes_of_second_order", "second_order", "value_and_gradient"]
+__all__ = ["Blocks", "Chart", "passes_of_second_order", "product", "second_order", "value_and_gradient"]
 
+TINY = np.finfo(np.float64).tiny
 DIRECTIONS = 64
 """Columns of a Hessian that one pass over the rows computes at most, which bounds its memory."""
 
@@ -139,10 +140,11 @@ class Chart:
     def coordinates(self, components):
         """Coordinates of components, of shape (P,): the inverse of `at`."""
         old = self.components
-        alpha = np.zeros(len(old.weights)) if self.fixed.weights else np.log(components.weights / old.weights)
+        # A weight of 0 is one without digits: EM gives it back.
+        after, before = (np.log(np.maximum(mixture.weights, TINY)) for mixture in (components, old))
         places = np.arange(len(old.means))
         delta = self.covariance.in_frames(components.means, old)[places, places]
-        moves = Blocks(alpha, delta, self.covariance.change(old.factor, components.whitening))
+        moves = Blocks(after - before, delta, self.covariance.change(old.factor, components.whitening))
         unscaled = Blocks(*(move / scale**2 for move, scale in zip(moves, self.scales)))
         return self.pulled(unscaled)
 
@@ -151,6 +153,12 @@ def value_and_gradient(chart, theta, problem):
     """Mean log-likelihood per row at coordinates of shape (P,), and its gradient there."""
     value, gradient = _over_rows(_value_and_gradient, chart, problem, chart.blocks(theta))
     return float(value) / problem.total, chart.pulled(Blocks(*gradient)) / problem.total
+
+
+def product(chart, theta, direction, problem):
+    """Hessian of the mean log-likelihood times a direction, both of shape (P,)."""
+    found = _over_rows(_product, chart, problem, chart.blocks(theta), chart.blocks(direction))
+    return chart.pulled(Blocks(*found)) / problem.total
 
 
 def passes_of_second_order(chart):
@@ -163,11 +171,13 @@ def second_order(chart, theta, problem):
 
     That is one pass over the rows for up to `DIRECTIONS` columns of the Hessian at once.
     """
-    blocks, columns = chart.blocks(theta), []
-    for part in np.array_split(np.eye(chart.size), passes_of_second_order(chart)):
+    passes, blocks, columns = passes_of_second_order(chart), chart.blocks(theta), []
+    # Parts of one size, so that one program serves them all; the last is filled up with zeros.
+    identity = np.eye(passes * -(-chart.size // passes), chart.size)
+    for part in np.split(identity, passes):
         (value, gradient), products = _over_rows(_second_order, chart, problem, blocks, chart.blocks(part))
         columns.append(chart.pulled(Blocks(*products)) / problem.total)
-    hessian = np.concatenate(columns)
+    hessian = np.concatenate(columns)[: chart.size]
     return float(value) / problem.total, chart.pulled(Blocks(*gradient)) / problem.total, 0.5 * (hessian + hessian.T)
 
 
@@ -178,6 +188,10 @@ def _over_rows(program, chart, problem, *others):
 
 def _value_and_gradient(rows, centre, components, blocks, *, covariance):
     return value_and_grad(_likelihood(rows, centre, components, covariance))(blocks)
+
+
+def _product(rows, centre, components, blocks, direction, *, covariance):
+    return hvp(_likelihood(rows, centre, components, covariance), blocks, direction)
 
 
 def _second_order(rows, centre, components, blocks, directions, *, covariance):

@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import LbfgsInvHessProduct, minimize
+from scipy.sparse.linalg import LinearOperator, cg
 
 from mixgrad.mixture import em
 from mixgrad.mixture.chart import Chart
 
-__all__ = ["Newton", "QuasiNewton", "floored"]
+__all__ = ["Newton", "QuasiNewton", "TruncatedNewton", "floored"]
 
-# Steps rejected in a row after which a round of a second-order solver has failed.
-REJECTED = 5
+# Steps rejected in a row, and points on the floor, after which a run has failed.
+REJECTED, REFUSED = 5, 3
 # Length of a step at first and at most; a chart whose origin is farther away than the latter is left for a new one.
 RADIUS, LARGEST_RADIUS = 0.2, 2.0
 # Curvatures that are no larger are rounding.
 FLAT = 1e-9
+# Products of the Hessian after which conjugate gradients give up.
+CONJUGATE = 200
 
 
 class Descent:
@@ -37,15 +40,20 @@ class Descent:
         self.theta: Any = None
         self.found: Any = None
         self.at = np.zeros(self.chart.size)
-        self.start, self.rejected = course.state.lower_bound, 0
+        self.start, self.rejected, self.refused = course.state.lower_bound, 0, 0
 
     def run(self):
         """Iterate until the course ends or another chart is due; return whether that was any use."""
-        if self.chart.size == 0 or not math.isfinite(self.value(self.at)):
+        if not math.isfinite(self.value(self.at)):
             return False
         minimize(self.value, self.at, jac=self.gradient, method=self.method, callback=self.callback, **self.options)
         gain = self.course.state.lower_bound - self.start
-        return gain > em.rounding(self.start) and self.rejected < REJECTED
+        return gain > em.rounding(self.start) and not self.failed
+
+    @property
+    def failed(self):
+        """Whether steps lead nowhere, or into the floor."""
+        return self.rejected >= REJECTED or self.refused >= REFUSED
 
     def evaluated(self, theta):
         """Return minus the value and its derivatives at theta: those of the last point without another pass."""
@@ -68,7 +76,7 @@ class Descent:
         self.rejected, self.at = (self.rejected + 1 if stays else 0), theta.copy()
         value, length, gap = self.outlook(theta, stays)
         self.course.move(self.chart.at(theta), -value, gap, length)
-        if not self.course.running or self.rejected >= REJECTED or np.linalg.norm(theta) > LARGEST_RADIUS:
+        if not self.course.running or self.failed or np.linalg.norm(theta) > LARGEST_RADIUS:
             raise StopIteration
 
     def outlook(self, theta, stays) -> tuple[float, float, float]:
@@ -88,6 +96,7 @@ class Descent:
                 found = self.compute(theta)
                 if all(np.all(np.isfinite(values)) for values in found):
                     return found
+        self.refused += 1
         size = self.chart.size
         return math.inf, np.zeros(size), np.eye(size)
 
@@ -101,7 +110,7 @@ class Newton(Descent):
         super().__init__(course)
         limits: dict[str, Any] = {"initial_trust_radius": RADIUS, "max_trust_radius": LARGEST_RADIUS, "gtol": 0.0}
         self.options = {"hess": lambda theta: self.evaluated(theta)[2], "options": limits}
-        self.last = (math.inf, math.inf, math.inf)
+        self.last = self._seen()
 
     def compute(self, theta):
         """Return minus the value, the gradient and the Hessian."""
@@ -110,10 +119,50 @@ class Newton(Descent):
 
     def outlook(self, theta, stays):
         """As `Descent.outlook`: the gap is Newton's decrement."""
-        if not stays or not math.isfinite(self.last[0]):
-            value, gradient, hessian = self.evaluated(theta)
-            self.last = value, float(np.linalg.norm(gradient)), _decrement(gradient, hessian)
+        if not stays:
+            self.last = self._seen()
         return self.last
+
+    def _seen(self):
+        value, gradient, hessian = self.evaluated(self.at)
+        return value, float(np.linalg.norm(gradient)), _decrement(gradient, hessian)
+
+
+class TruncatedNewton(Descent):
+    """Trust regions with products of the Hessian, for many coordinates."""
+
+    method = "trust-ncg"
+
+    def __init__(self, course):
+        super().__init__(course)
+        limits: dict[str, Any] = {"initial_trust_radius": RADIUS, "max_trust_radius": LARGEST_RADIUS, "gtol": 0.0}
+        self.options = {"hessp": self.product, "options": limits}
+        self.last = self._seen()
+
+    def compute(self, theta):
+        """Return minus the value and the gradient."""
+        value, gradient = self.problem.value_and_gradient(self.chart, theta)
+        return -value, -gradient
+
+    def product(self, theta, direction):
+        """Return minus the Hessian times a direction."""
+        return -self.problem.product(self.chart, theta, direction)
+
+    def outlook(self, theta, stays):
+        """As `Descent.outlook`: the gap is Newton's decrement, looked for where the gradient is small enough."""
+        if not stays:
+            self.last = self._seen()
+        return self.last
+
+    def _seen(self):
+        value, gradient = self.evaluated(self.at)[:2]
+        length, gap = float(np.linalg.norm(gradient)), math.inf
+        if 0.5 * length**2 <= max(self.course.gap_tol, em.rounding(value)):
+            size = self.chart.size
+            hessian = LinearOperator((size, size), lambda move: self.product(self.at, move))  # pyright: ignore
+            step, failed = cg(hessian, gradient, rtol=0.1, maxiter=CONJUGATE)
+            gap = math.inf if failed else 0.5 * float(gradient @ step)
+        return value, length, gap
 
 
 class QuasiNewton(Descent):

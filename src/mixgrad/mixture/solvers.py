@@ -8,13 +8,14 @@
     the third goes where a sequence of that rate would end. An extrapolation that lowers the likelihood below that of
     the two steps is dropped for them.
 ``newton``
-    SciPy's trust-region method with the exact Hessian.
+    SciPy's trust-region methods with the exact Hessian, of many coordinates by its products with directions.
 ``lbfgs``
     SciPy's L-BFGS-B with the exact gradient.
 ``auto``
     squarem, and a finish by Newton's method where that is cheaper. A Hessian takes about the time of P sweeps, P being
-    the number of coordinates, and a finish about four of them. So squarem goes on for P sweeps at least, and then as
-    long as the rate of its last two cycles promises the limit within the price of a finish.
+    the number of coordinates; of many coordinates conjugate gradients need about `DENSE` products, each of about a
+    sweep. A finish takes about four of either. So squarem goes on for the price of one, and then as long as the rate
+    of its last two cycles promises the limit within the price of four.
 
 All but ``em`` move in the coordinates of `mixgrad.mixture.chart`, where EM's step is the gradient to first order. They
 stop when the estimated gap, the mean log-likelihood per row that is still to gain, and half the square of the
@@ -37,16 +38,18 @@ from mixgrad._errors import DataError
 from mixgrad.mixture import chart as charts
 from mixgrad.mixture import em
 from mixgrad.mixture.chart import Chart
-from mixgrad.mixture.descent import Newton, QuasiNewton, floored
+from mixgrad.mixture.descent import Newton, QuasiNewton, TruncatedNewton, floored
 from mixgrad.mixture.em import Problem, State, Status
 from mixgrad.mixture.gap import aitken_gap
 
 __all__ = ["SOLVERS", "solve"]
 
-# Hessians that a finish by Newton's method takes, and cycles of squarem whose rate decides whether it is worth that.
+# Steps that a finish by Newton's method takes, and cycles of squarem whose rate decides whether it is worth that.
 FINISH, LOOK_BACK = 4, 2
 # Cycles of squarem whose largest extrapolation stands for the slowest rate.
 MEMORY = 5
+# Coordinates up to which Newton's method has the whole Hessian, and a guess of the products that it takes for more.
+DENSE = 32
 EPS, TINY = np.finfo(np.float64).eps, np.finfo(np.float64).tiny
 
 
@@ -69,6 +72,11 @@ class Counted(Problem):
         """As `mixgrad.mixture.chart.value_and_gradient`."""
         self.passes[0] += 1
         return charts.value_and_gradient(chart, theta, self)
+
+    def product(self, chart, theta, direction):
+        """As `mixgrad.mixture.chart.product`."""
+        self.passes[0] += 1
+        return charts.product(chart, theta, direction, self)
 
     def second_order(self, chart, theta):
         """As `mixgrad.mixture.chart.second_order`."""
@@ -215,7 +223,7 @@ def _extrapolated(problem, state, chart, theta):
 def newton(course):
     """Go to the maximum by trust regions, and leave to squarem what is on the floor."""
     _begin(course)
-    _second_order(course, Newton)
+    _second_order(course, Newton if _size(course) <= DENSE else TruncatedNewton)
     squarem(course)
 
 
@@ -229,9 +237,10 @@ def lbfgs(course):
 def auto(course):
     """Extrapolate EM, and finish by Newton's method once that is cheaper."""
     if course.problem.reg_covar == 0.0:
-        size = Chart.about(course.state.components, course.problem).size
-        squarem(course, lambda course: course.problem.passes[0] < size or _remaining(course) < FINISH * size)
-        _second_order(course, Newton)
+        size = _size(course)
+        price = min(size, DENSE)
+        squarem(course, lambda course: course.problem.passes[0] < price or _remaining(course) < FINISH * price)
+        _second_order(course, Newton if size <= DENSE else TruncatedNewton)
     squarem(course)
 
 
@@ -245,6 +254,10 @@ def _remaining(course):
     return 3 * LOOK_BACK * math.log(gap / course.tolerance) / math.log(earlier / gap)
 
 
+def _size(course):
+    return Chart.about(course.state.components, course.problem).size
+
+
 def _begin(course):
     """Make one step of EM: it finds what is wrong with a start, and what is on the floor."""
     if course.running:
@@ -252,6 +265,8 @@ def _begin(course):
 
 
 def _second_order(course, kind):
+    if _size(course) == 0:
+        return
     while course.running and not np.any(course.state.collapsed):
         if not kind(course).run():
             return
