@@ -117,13 +117,18 @@ def random_cases(name, dtype):
     return [case for case in cases(TABLE[name], COMPLEX128 if name in COMPLEX else dtype) if is_random(case)]
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def mostly_long(names, every=3):
+    """Mark most names: what `test_derivatives_of_every_case` covers need not be compiled in every run of the tests."""
+    return [name if i % every == 0 else pytest.param(name, marks=LONG) for i, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", mostly_long(DIFFERENTIABLE))
 def test_derivatives(name):
     for case in some(random_cases(name, FLOAT64), 2):
         compare(case)
 
 
-@pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if name not in COMPLEX])
+@pytest.mark.parametrize("name", mostly_long([name for name in DIFFERENTIABLE if name not in COMPLEX]))
 def test_derivatives_in_single_precision(name):
     compare(random_cases(name, FLOAT32)[-1])
 
@@ -139,7 +144,7 @@ def test_derivatives_of_every_case(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [FLOAT64, pytest.param(FLOAT32, marks=pytest.mark.long)], ids=str)
-@pytest.mark.parametrize("name", [n if i % 6 == 0 else pytest.param(n, marks=LONG) for i, n in enumerate(ELEMENTWISE)])
+@pytest.mark.parametrize("name", mostly_long(ELEMENTWISE, 6))
 def test_partial_derivatives_at_every_point(name, dtype):
     """All points at which the conformance test tries a function, as one array: first and second derivatives by each."""
     found = [case for case in cases(TABLE[name], dtype) if case.floats and not case.fixed]
