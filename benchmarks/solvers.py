@@ -28,7 +28,7 @@ INTRODUCTION = """\
 ## Solvers of mixtures (`benchmarks/solvers.py`)
 
 From the same start to what is at most 1e-12 per row below the same maximum. Iterations, passes over the rows (one that
-computes a Hessian counts once for up to 64 of its columns), and milliseconds of a fit whose code is compiled already:
+computes a Hessian, of at most 32 parameters, counts once), and milliseconds of a fit whose code is compiled already:
 minima over rounds in which the solvers take turns. `em` runs with `tol=1e-14`. The valley is a start of Old Faithful
 near a saddle of the likelihood."""
 

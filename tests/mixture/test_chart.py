@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from mixgrad.mixture import chart as charts
 from mixgrad.mixture import sweep
 from mixgrad.mixture.chart import Blocks, Chart, product, second_order, value_and_gradient
 from mixgrad.mixture.covariance import NOTHING_FIXED, Fixed
@@ -139,17 +138,6 @@ def test_fixed_blocks_have_no_coordinates(covariance_type, name):
     kept = np.repeat([field != name for field in Fixed._fields], free.sizes)
     np.testing.assert_allclose(gradient, whole[kept], atol=1e-14)
     np.testing.assert_allclose(hessian, square[kept][:, kept], atol=1e-14)
-
-
-def test_many_columns_take_several_passes(monkeypatch, covariance_type):
-    problem, components = problem_of(covariance_type, np.random.default_rng(6))
-    chart = Chart.about(components, problem)
-    theta = np.linspace(-0.2, 0.3, chart.size)
-    expected = second_order(chart, theta, problem)
-    monkeypatch.setattr(charts, "DIRECTIONS", 5)
-    assert charts.passes_of_second_order(chart) == -(-chart.size // 5) > 2
-    for ours, theirs in zip(second_order(chart, theta, problem), expected):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-14)
 
 
 def test_compiled_it_is_the_same(monkeypatch):

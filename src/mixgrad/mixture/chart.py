@@ -31,11 +31,9 @@ from mixgrad.mixture.covariance import NOTHING_FIXED, Covariance, Fixed
 from mixgrad.mixture.likelihood import Components, log_likelihood, restricted
 from mixgrad.mixture.sweep import centred, over_rows
 
-__all__ = ["Blocks", "Chart", "passes_of_second_order", "product", "second_order", "value_and_gradient"]
+__all__ = ["Blocks", "Chart", "product", "second_order", "value_and_gradient"]
 
 TINY = np.finfo(np.float64).tiny
-DIRECTIONS = 64
-"""Columns of a Hessian that one pass over the rows computes at most, which bounds its memory."""
 
 
 class Blocks(NamedTuple):
@@ -161,23 +159,11 @@ def product(chart, theta, direction, problem):
     return chart.pulled(Blocks(*found)) / problem.total
 
 
-def passes_of_second_order(chart):
-    """Count the passes over the rows that `second_order` makes."""
-    return max(1, -(-chart.size // DIRECTIONS))
-
-
 def second_order(chart, theta, problem):
-    """Mean log-likelihood per row, its gradient, and its Hessian of shape (P, P).
-
-    That is one pass over the rows for up to `DIRECTIONS` columns of the Hessian at once.
-    """
-    passes, blocks, columns = passes_of_second_order(chart), chart.blocks(theta), []
-    # Parts of one size, so that one program serves them all; the last is filled up with zeros.
-    identity = np.eye(passes * -(-chart.size // passes), chart.size)
-    for part in np.split(identity, passes):
-        (value, gradient), products = _over_rows(_second_order, chart, problem, blocks, chart.blocks(part))
-        columns.append(chart.pulled(Blocks(*products)) / problem.total)
-    hessian = np.concatenate(columns)[: chart.size]
+    """Mean log-likelihood per row, its gradient, and its Hessian of shape (P, P): all columns in one pass."""
+    directions = chart.blocks(np.eye(chart.size))
+    (value, gradient), products = _over_rows(_second_order, chart, problem, chart.blocks(theta), directions)
+    hessian = chart.pulled(Blocks(*products)) / problem.total
     return float(value) / problem.total, chart.pulled(Blocks(*gradient)) / problem.total, 0.5 * (hessian + hessian.T)
 
 

@@ -126,8 +126,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         What the mean log-likelihood per row would still gain, as far as an extrapolation of the last iterations, or the
         curvature, can tell; nan where they cannot.
     n_sweeps_ : int
-        Passes over the rows that the best start took. One that computes a Hessian is one pass for up to 64 columns, in
-        about the time of a pass of EM for each column.
+        Passes over the rows that the best start took. One that computes a Hessian, of at most 32 parameters, counts
+        once and takes about the time of a pass of EM for each of its columns.
     diagnostics_ : list of Diagnostic
         What is wrong with components: tuples (component, kind, message), kind being 'collapsed' (its covariance had to
         be kept from vanishing) or 'empty' (no rows).

@@ -80,7 +80,7 @@ class Counted(Problem):
 
     def second_order(self, chart, theta):
         """As `mixgrad.mixture.chart.second_order`."""
-        self.passes[0] += charts.passes_of_second_order(chart)
+        self.passes[0] += 1
         return charts.second_order(chart, theta, self)
 
 
@@ -160,8 +160,8 @@ def solve(problem, components, solver, tol, gap_tol, max_iter, lower_bound=-np.i
     Returns
     -------
     Fit
-        With its gap and number of sweeps. A pass that computes a Hessian counts once for up to
-        `mixgrad.mixture.chart.DIRECTIONS` of its columns, and takes about the time of a sweep for each of them.
+        With its gap and number of sweeps. A pass that computes a Hessian counts once, and takes about the time of a
+        sweep for each of its columns; a product of the Hessian with a direction is a sweep.
 
     Raises
     ------
