@@ -117,7 +117,7 @@ def random_cases(name, dtype):
     return [case for case in cases(TABLE[name], COMPLEX128 if name in COMPLEX else dtype) if is_random(case)]
 
 
-def mostly_long(names, every=3):
+def mostly_long(names, every=5):
     """Mark most names: what `test_derivatives_of_every_case` covers need not be compiled in every run of the tests."""
     return [name if i % every == 0 else pytest.param(name, marks=LONG) for i, name in enumerate(names)]
 

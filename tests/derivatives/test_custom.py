@@ -91,7 +91,7 @@ MODES = {
 }
 
 
-@some_compiled(3, MODES, "mode")
+@some_compiled(6, MODES, "mode")
 @pytest.mark.parametrize("rule", PAIRS)
 def test_one_rule_serves_every_mode(rule, mode, run):
     custom, plain = (MODES[mode](function) for function in PAIRS[rule])

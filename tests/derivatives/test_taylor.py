@@ -62,7 +62,7 @@ FUNCTIONS = {
 }
 
 
-@some_compiled(4, FUNCTIONS)
+@some_compiled(8, FUNCTIONS)
 def test_agrees_with_nested_forward_mode_to_order_six(name, run):
     function, x = FUNCTIONS[name], 0.3
     coefficients = run(lambda x: mg.taylor(function, x, 1.0, 6))(x)

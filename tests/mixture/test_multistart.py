@@ -75,7 +75,7 @@ def apart():
     return made(np.vstack([rng.normal(size=(50, 2)) + centre for centre in ([-4, 0], [0, 4], [4, 0])]))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=[pytest.mark.long] * (seed > 3)) for seed in range(20)])
 def test_best_mode_of_old_faithful_for_every_seed(geyser, seed):
     result = found(geyser, seed=seed)
     n = len(geyser.rows.X)

@@ -60,7 +60,7 @@ SINGLE = {
 }
 
 
-@pytest.mark.parametrize("init_params", ["kmeans", "random"])
+@pytest.mark.parametrize("init_params", ["kmeans", pytest.param("random", marks=pytest.mark.long)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", CASES)
 def test_every_table_gives_a_model(name, dtype, covariance_type, init_params):

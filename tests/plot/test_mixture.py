@@ -170,6 +170,7 @@ def test_of_a_large_table_a_sample_is_drawn_and_the_title_says_so():
     assert len(stream.getvalue()) < 500_000
 
 
+@pytest.mark.filterwarnings("ignore::mixgrad._errors.CollapseWarning")
 @pytest.mark.parametrize("k", [1, 9, 25])
 def test_any_number_of_components(k):
     data = make_data(2, n=200)
@@ -216,6 +217,7 @@ def test_names_of_a_data_frame_are_used():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("left", "right")
 
 
+@pytest.mark.filterwarnings("ignore::mixgrad._errors.CollapseWarning")
 def test_constant_data_are_drawn():
     data = np.ones((20, 2))
     assert render(plot.mixture(fit(data, 1), data))
