@@ -1,13 +1,14 @@
 """Gaussian mixtures and k-means beside scikit-learn's: ``python benchmarks/mixture.py``.
 
 Both begin at the same parameters, and must reach the same log-likelihood (the same inertia) before anything is timed.
-Run it on an idle machine; it takes some twenty minutes, and hours with ``--all``. With ``--quick`` it tries small
-tables only, prints its tables and leaves docs/benchmarks.md alone, as with ``--only iteration``.
+Run it on an idle machine; it takes some fifteen minutes, and hours with ``--all``. With ``--only iteration``, or another
+kind of measurements, the others stay as they were; with ``--quick`` it tries small tables only, and prints its tables.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -263,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small tables, few rounds; docs are left alone")
     parser.add_argument("--all", action="store_true", help="all sizes that fit into memory; takes hours")
-    parser.add_argument("--only", choices=MEASUREMENTS, help="one kind of measurements; docs are left alone")
+    parser.add_argument("--only", choices=MEASUREMENTS, help="one kind of measurements; the others stay as they are")
     parser.add_argument("--json", type=Path, help="where to write the results (benchmarks/results/mixture.json)")
     options = parser.parse_args()
     selection = "quick" if options.quick else "all" if options.all else "default"
@@ -275,12 +276,16 @@ def main() -> None:
         chosen = [options.only] if options.only else MEASUREMENTS
         results["sections"] = {section: measured(section, selection) for section in chosen}
     results["neighbours"] = neighbours.share
+    path = options.json or ROOT / "benchmarks" / "results" / "mixture.json"
+    if options.only and not options.quick and path.exists():
+        earlier = json.loads(path.read_text())["sections"]
+        sections = earlier | results["sections"]
+        results["sections"] = {name: sections[name] for name in MEASUREMENTS if name in sections}
     text = text_of(results)
     print(text)
-    partial = options.quick or options.only
-    if options.json or not partial:
-        write_json(results, options.json or ROOT / "benchmarks" / "results" / "mixture.json")
-    if not partial:
+    if options.json or not options.quick:
+        write_json(results, path)
+    if not options.quick and not options.json:
         write_section("mixture", text)
     if any(errors_in(results["sections"])):
         raise SystemExit(1)
