@@ -1,8 +1,9 @@
 """Gaussian mixtures and k-means beside scikit-learn's: ``python benchmarks/mixture.py``.
 
 Both begin at the same parameters, and must reach the same log-likelihood (the same inertia) before anything is timed.
-Run it on an idle machine; it takes some fifteen minutes, and hours with ``--all``. With ``--only iteration``, or another
-kind of measurements, the others stay as they were; with ``--quick`` it tries small tables only, and prints its tables.
+Run it on an idle machine; it takes some fifteen minutes, and hours with ``--all``. With ``--only iteration``, or
+another kind of measurements, the others stay as they were; with ``--quick`` it tries small tables only, and prints
+its tables.
 """
 
 from __future__ import annotations
