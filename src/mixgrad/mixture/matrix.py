@@ -27,8 +27,14 @@ class _Matrix(Covariance):
 
     positivity = "symmetric, positive-definite"
 
+    def view(self, X, components):
+        return (X - components.means[:, None, :]) @ _upper(_triangle(components.whitening))
+
     def squares(self, view):
         return np.sum(view * view, axis=-1)
+
+    def pair(self, linear, quadratic, view):
+        return np.sum((view @ _upper(quadratic) + linear[:, None, :]) * view, axis=-1)
 
     def log_normalizer(self, whitening, n_features):
         return 0.5 * n_features * math.log(2 * math.pi) - np.log(self.variances(whitening)).sum(axis=-1)
@@ -131,12 +137,6 @@ class _Full(_Matrix):
     def information(self, weights, n_features):
         return weights[:, None] * _information(n_features)
 
-    def view(self, X, components):
-        return (X - components.means[:, None, :]) @ _upper(_triangle(components.whitening))
-
-    def pair(self, linear, quadratic, view):
-        return np.sum((view @ _upper(quadratic) + linear[:, None, :]) * view, axis=-1)
-
     def moments(self, statistics, components, fixed_means=False):
         alive, mass, delta = steps(statistics, fixed_means)
         second = _mirrored(statistics.second)
@@ -169,12 +169,6 @@ class _Tied(_Matrix):
 
     def information(self, weights, n_features):
         return weights.sum() * _information(n_features)
-
-    def view(self, X, components):
-        return (X - components.means[:, None, :]) @ _upper(_triangle(components.whitening))
-
-    def pair(self, linear, quadratic, view):
-        return np.sum((view @ _upper(quadratic) + linear[:, None, :]) * view, axis=-1)
 
     def moments(self, statistics, components, fixed_means=False):
         _, _, delta = steps(statistics, fixed_means)
