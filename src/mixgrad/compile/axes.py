@@ -13,7 +13,8 @@ SHORTEST_ROWS = 32
 GAIN_OF_SHORT = 0.75
 TILE, LONG, SMALL_TILE = 64, 256, 16  # rows in a tile: many, if there are at least LONG of them
 ADDED_UP = 8  # operations that adding up the lanes of a vector takes
-MOST_UNROLLED, LONGEST_UNROLLED = 500, 16  # elements computed for a row, and length of an axis, to be written out
+# What is written out: elements computed for a row, by all statements and by each, and the length of an axis.
+MOST_UNROLLED, MOST_OF_EACH, LONGEST_UNROLLED = 500, 64, 16
 
 
 def unify_axes(statements: Sequence[Statement]) -> None:
@@ -104,7 +105,10 @@ def small(statements: Sequence[Statement], rows: Axis) -> bool:
         if rows in axes and not any(axis.root() is rows for axis in statement.reduced):
             if statement.ordered or any(axis.length > LONGEST_UNROLLED for axis in axes if axis is not rows):
                 return False
-            work += statement.volume() // rows.length
+            each = statement.volume() // rows.length
+            if each > MOST_OF_EACH:
+                return False
+            work += each
             own += len(axes) > 1
     return own > 0 and work <= MOST_UNROLLED
 

@@ -46,6 +46,11 @@ def host() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
+def host_architecture() -> str:
+    """Return the first part of this processor's triple: ``x86_64``, for one."""
+    return llvm.get_process_triple().partition("-")[0]
+
+
 def target_machine(triple: str = "", cpu: str = "", features: str = "") -> llvm.TargetMachine:
     """Return the target for a processor; by default the one that runs this."""
     _ready()
@@ -90,11 +95,15 @@ def reassociate(module: ir.Module) -> None:
 
 def compile_module(module: ir.Module, keep_assembly: bool = False) -> Code:
     """Return the machine code of a module, from disk if it is there."""
-    _ready()
     target = target_machine()
     module.triple = target.triple
     module.data_layout = str(target.target_data)
-    text = str(module)
+    return compile_text(str(module), keep_assembly)
+
+
+def compile_text(text: str, keep_assembly: bool = False) -> Code:
+    """Return the machine code of a module that is written out, from disk if it is there."""
+    target = target_machine()
     name = cache.key(text, " ".join(host()))
     code = None if keep_assembly else cache.read(name)
     assembly = ""

@@ -1,7 +1,7 @@
 """The loop over tiles on all cores: a function of its own, which threads call with ranges of tiles.
 
 Rows are cut into the same ranges however many threads there are, and the sums of ranges are added up in their order:
-the results are the same to the last bit. Threads live as long as the call.
+the results are the same to the last bit, whichever thread takes which range. The threads are those of `pool`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+from mixgrad.compile import pool
 from mixgrad.compile.axes import place_of_axis
 from mixgrad.compile.fusion import Loop, paths
 from mixgrad.compile.inlining import CHEAP, weight
@@ -26,11 +27,11 @@ from mixgrad.compile.tensor import Buffer, Statement, base_of, reads, written
 from mixgrad.compile.vecmath.arithmetic import declared
 
 RANGES = 16  # of tiles, at most
-WORTH_SHARING = 1_500_000  # work of a loop that threads share, about a quarter of a millisecond
+WORTH_SHARING = 500_000  # work of a loop that threads share, about a twelfth of a millisecond
 MOST_SCATTERED = 2**20  # bytes of an array to whose elements several rows add: each range has one of its own
 FILLING = 4  # work of an element of such an array, for each range: it is filled, and added up
 MOST_THREADS = 64
-_RECORD = 6  # slots, partial sums, scratch memory, numbers of ranges, of threads, and of this one
+_RECORD = 5  # slots, partial sums, scratch memory, where the next range stands, and how many there are
 
 
 def first_number() -> int:
@@ -166,15 +167,24 @@ class Threads(Sums):
             entry.branch(beginning)
 
     def _work(self, rows: ir.Function, size: int) -> ir.Function:
-        """Return the function that a thread runs, ``void *work(void **record)``: every so many ranges are its own."""
+        """Return the function that a thread runs, ``void *work(void **record)``: it takes ranges while there are any."""
         work = ir.Function(self.module, ir.FunctionType(POINTER, [POINTER]), self.module.get_unique_name("work"))
         work.linkage = "internal"
         b = ir.IRBuilder(work.append_basic_block("entry"))
         fields = b.bitcast(work.args[0], POINTER.as_pointer())
-        slots, partials, scratch, *numbers = [b.load(b.gep(fields, [constant(INT64, i)])) for i in range(_RECORD)]
-        ranges, threads, number = (b.ptrtoint(field, INT64) for field in numbers)
-        with self.frame(function=work, b=b), self.range(number, ranges, threads) as k:
-            b.call(rows, [slots, b.gep(partials, [b.mul(k, constant(INT64, size))]), scratch, k])
+        slots, partials, scratch, following, ranges = [
+            b.load(b.gep(fields, [constant(INT64, i)])) for i in range(_RECORD)
+        ]
+        following, ranges = b.bitcast(following, INT64.as_pointer()), b.ptrtoint(ranges, INT64)
+        take, run, done = (work.append_basic_block(name) for name in ("take", "run", "done"))
+        b.branch(take)
+        b.position_at_end(take)
+        k = b.atomic_rmw("add", following, constant(INT64, 1), "monotonic")
+        b.cbranch(b.icmp_signed("<", k, ranges), run, done)
+        b.position_at_end(run)
+        b.call(rows, [slots, b.gep(partials, [b.mul(k, constant(INT64, size))]), scratch, k])
+        b.branch(take)
+        b.position_at_end(done)
         b.ret(ir.Constant(POINTER, None))
         return work
 
@@ -195,37 +205,17 @@ class Threads(Sums):
         memory = [self._memory(partials), self._memory(b.mul(count, constant(INT64, max(each, 1))))]
         fields = [b.bitcast(slots, POINTER), *[self._aligned(block) for block in memory]]
         records = self.entry.alloca(ir.ArrayType(ir.ArrayType(POINTER, _RECORD), MOST_THREADS))
-        handles = self.entry.alloca(ir.ArrayType(INT64, MOST_THREADS))
-        zero = constant(INT32, 0)
+        following, zero = self.entry.alloca(INT64), constant(INT32, 0)
+        b.store(constant(INT64, 0), following)
+        shared = [fields[0], fields[1], b.bitcast(following, POINTER), b.inttoptr(parts, POINTER)]
         with self.range(constant(INT64, 0), count, 1) as t:
             own = b.gep(fields[2], [b.mul(t, constant(INT64, each))])
-            numbers = [b.inttoptr(number, POINTER) for number in (parts, count, t)]
-            for i, field in enumerate([*fields[:2], own, *numbers]):
+            for i, field in enumerate([*shared[:2], own, *shared[2:]]):
                 b.store(field, b.gep(records, [zero, t, constant(INT32, i)]))
-        place = lambda t: b.bitcast(b.gep(records, [zero, t]), POINTER)
-        self._start_threads(work, handles, place, count)
-        b.call(work, [place(constant(INT64, 0))])
-        self._wait(handles, count)
+        share = declared(self.module, "mg.share", ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INT64, INT64]))
+        pool.register()
+        b.call(share, [b.bitcast(work, POINTER), b.bitcast(records, POINTER), constant(INT64, 8 * _RECORD), count])
         return memory
-
-    def _start_threads(self, work: ir.Function, handles: ir.Value, place: Callable, count: ir.Value) -> None:
-        b, zero = self.b, constant(INT32, 0)
-        kind = ir.FunctionType(INT32, [INT64.as_pointer(), POINTER, work.type, POINTER])
-        create = declared(self.module, "pthread_create", kind)
-        with self.range(constant(INT64, 1), count, 1) as t:
-            handle = b.gep(handles, [zero, t])
-            failed = b.call(create, [handle, ir.Constant(POINTER, None), work, place(t)])
-            with b.if_then(b.icmp_signed("!=", failed, zero), likely=False):  # no more threads: then on this one
-                b.store(constant(INT64, 0), handle)
-                b.call(work, [place(t)])
-
-    def _wait(self, handles: ir.Value, count: ir.Value) -> None:
-        b = self.b
-        join = declared(self.module, "pthread_join", ir.FunctionType(INT32, [INT64, POINTER.as_pointer()]))
-        with self.range(constant(INT64, 1), count, 1) as t:
-            handle = b.load(b.gep(handles, [constant(INT32, 0), t]))
-            with b.if_then(b.icmp_signed("!=", handle, constant(INT64, 0))):
-                b.call(join, [handle, ir.Constant(POINTER.as_pointer(), None)])
 
     def _memory(self, size: ir.Value) -> ir.Value:
         allocate = declared(self.module, "PyMem_RawMalloc", ir.FunctionType(POINTER, [INT64]))
