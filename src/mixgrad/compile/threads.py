@@ -167,7 +167,7 @@ class Threads(Sums):
             entry.branch(beginning)
 
     def _work(self, rows: ir.Function, size: int) -> ir.Function:
-        """Return the function that a thread runs, ``void *work(void **record)``: it takes ranges while there are any."""
+        """Return the function that a thread runs, ``void *work(void **record)``: takes ranges while there are some."""
         work = ir.Function(self.module, ir.FunctionType(POINTER, [POINTER]), self.module.get_unique_name("work"))
         work.linkage = "internal"
         b = ir.IRBuilder(work.append_basic_block("entry"))
