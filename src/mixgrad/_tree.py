@@ -13,6 +13,7 @@ from mixgrad._errors import ShapeError
 
 NAMESPACE = "mixgrad"
 _PLAIN_LEAVES = (np.ndarray, np.generic, float, complex, int)
+_PLAIN_TYPES = frozenset((np.ndarray, float, complex, int, bool))  # of leaves about which there is nothing to find out
 _dataclasses: set[type] = set()
 
 
@@ -43,6 +44,8 @@ def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[li
     if hasattr(tree, "_trace"):
         return [tree.settled()], LEAF
     leaves, spec = optree.tree_flatten(tree, is_leaf=is_leaf, namespace=NAMESPACE)
+    if _PLAIN_TYPES.issuperset(map(type, leaves)):
+        return leaves, Structure(spec)
     while sum(_learn(leaf) for leaf in leaves):  # every leaf has its turn
         leaves, spec = optree.tree_flatten(tree, is_leaf=is_leaf, namespace=NAMESPACE)
     if len(leaves) == 1 and leaves[0] is tree:

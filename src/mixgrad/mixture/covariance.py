@@ -94,7 +94,7 @@ class Covariance(ABC):
 
     def weights(self, mass):
         """Weights of shape (K,), never zero: a component without rows may come back to life."""
-        positive = mass + 10 * EPS * mass.mean()
+        positive = mass + 10 * EPS * (mass.sum() / len(mass))
         return positive / positive.sum()
 
     def m_step(self, mass, moments, components, reg_covar=0.0, floor=SMALLEST_SPREAD, fixed=NOTHING_FIXED):
@@ -129,7 +129,7 @@ class Covariance(ABC):
         """Whether means moved by so many new standard deviations that `m_step` would subtract nearly equal numbers."""
         raw, shift = self.variances(moments.raw), self.variances(moments.shift)
         # Of a component that sits on one point both are rounding, again and again.
-        return bool(np.any((shift > CANCELLED * raw) & (shift > EPS)))
+        return bool(((shift > CANCELLED * raw) & (shift > EPS)).any())
 
     def moved_means(self, moments, components):
         """Means of shape (K, d) that `m_step` returns."""
@@ -254,5 +254,7 @@ def steps(statistics, fixed_means):
     """Which components have rows, masses that may be divided by, and moves of the means: none without rows."""
     alive = statistics.mass > NO_MASS
     mass = np.where(alive, statistics.mass, 1.0)
-    moves = alive & (not fixed_means)
-    return alive, mass, np.where(moves[:, None], statistics.first / mass[:, None], 0.0)
+    delta = statistics.first / mass[:, None]
+    if fixed_means or not alive.all():
+        delta[~alive | fixed_means] = 0.0
+    return alive, mass, delta

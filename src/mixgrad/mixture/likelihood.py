@@ -91,22 +91,23 @@ class Statistics(NamedTuple):
     second: np.ndarray
 
 
-def scores(log_weights, view, covariance):
+def scores(view, components, covariance):
     """Joint log-density of every row and component, in the components' own frames.
 
     Parameters
     ----------
-    log_weights : array of shape (K,)
-        log w - a, with the normalizer a = d/2 log(2 pi) - log det U.
     view : object
         The rows in the components' frames, as `covariance.view` gives them.
+    components : Components
     covariance : mixgrad.mixture.covariance.Covariance
 
     Returns
     -------
     array of shape (K, n)
     """
-    return log_weights[:, None] - 0.5 * covariance.squares(view)
+    # A weight of 0 is a component without rows: its scores are -inf.
+    at_means = np.log(components.weights) - covariance.log_normalizer(components.whitening, components.means.shape[1])
+    return at_means[:, None] - 0.5 * covariance.squares(view)
 
 
 def restricted(table, labels):

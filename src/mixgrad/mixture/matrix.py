@@ -40,7 +40,9 @@ class _Matrix(Covariance):
         return 0.5 * n_features * math.log(2 * math.pi) - np.log(self.variances(whitening)).sum(axis=-1)
 
     def refined(self, components, central, reg_covar, floor):
-        inner = _symmetric(central) + reg_covar * (components.whitening.mT @ components.whitening)
+        inner = central  # of which all that follows reads one triangle
+        if reg_covar:
+            inner = inner + reg_covar * (components.whitening.mT @ components.whitening)
         old, size = _each(components.factor), inner.shape[-1]
         collapsed = np.zeros(len(old), dtype=bool)
         try:
@@ -50,9 +52,10 @@ class _Matrix(Covariance):
         else:
             whitening = self.whitening_of(factor)
             # The smallest eigenvalue in units of the floor is at least one over this: in most cases that settles it.
-            collapsed[:] = np.sum((_each(whitening) * (np.ones(size) * floor)[:, None]) ** 2, axis=(1, 2)) >= 1.0
-            if not np.any(collapsed):
-                return factor, whitening, np.broadcast_to(collapsed, len(components.means))
+            in_floor = _each(whitening) * (np.ones(size) * floor)[:, None]
+            collapsed = np.einsum("kij,kij->k", in_floor, in_floor) >= 1.0
+            if not collapsed.any():
+                return factor, whitening, np.zeros(len(components.means), dtype=bool)
         for k in np.flatnonzero(collapsed):
             _each(factor)[k], collapsed[k] = _raised(old[k], _each(inner)[k], np.ones(size) * floor)
         return factor, self.whitening_of(factor), np.broadcast_to(collapsed, len(components.means))
@@ -140,7 +143,9 @@ class _Full(_Matrix):
     def moments(self, statistics, components, fixed_means=False):
         alive, mass, delta = steps(statistics, fixed_means)
         second = _mirrored(statistics.second)
-        raw = np.where(alive[:, None, None], second / mass[:, None, None], np.eye(delta.shape[1]))
+        raw = second / mass[:, None, None]
+        if not alive.all():
+            raw[~alive] = np.eye(delta.shape[1])
         return Moments(delta, raw, delta[:, :, None] * delta[:, None, :])
 
 

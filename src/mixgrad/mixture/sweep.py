@@ -79,8 +79,7 @@ def sufficient_statistics(rows, centre, components, covariance, frame=None, ofte
     -------
     Statistics
     """
-    log_weights = _log_weights(components, covariance)
-    return Statistics(*over_rows(_sweep, rows, centre, components, covariance, log_weights, frame, often=often))
+    return Statistics(*over_rows(_sweep, rows, centre, components, covariance, frame, often=often))
 
 
 def complete_statistics(rows, shares, centre, frame, covariance):
@@ -93,28 +92,29 @@ def complete_statistics(rows, shares, centre, frame, covariance):
 
 def total_density(rows, centre, components, covariance):
     """Log-likelihood of a table."""
-    return float(over_rows(_total_density, rows, centre, components, covariance, _log_weights(components, covariance)))
+    return float(over_rows(_total_density, rows, centre, components, covariance))
 
 
 def densities(rows, centre, components, covariance):
     """Log-density of every row, of shape (n,)."""
-    return over_rows(_densities, rows, centre, components, covariance, _log_weights(components, covariance))
+    return over_rows(_densities, rows, centre, components, covariance)
 
 
 def most_probable(rows, centre, components, covariance):
     """Component of the largest share in every row, the first of equal ones: integers of shape (n,)."""
-    return over_rows(_most_probable, rows, centre, components, covariance, _log_weights(components, covariance))
+    return over_rows(_most_probable, rows, centre, components, covariance)
 
 
 def probabilities(rows, centre, components, covariance):
     """Share of each component in every row, of shape (n, K): rows sum to 1, or are 0 where all densities vanish."""
-    return over_rows(_probabilities, rows, centre, components, covariance, _log_weights(components, covariance))
+    return over_rows(_probabilities, rows, centre, components, covariance)
 
 
-def _sweep(rows, centre, components, log_weights, frame=None, *, covariance):
+def _sweep(rows, centre, components, frame=None, *, covariance):
     X = centred(rows, centre)
     view = covariance.view(X, components)
-    value, shares = responsibilities(restricted(scores(log_weights, view, covariance), rows.labels), rows.weights)
+    table = restricted(scores(view, components, covariance), rows.labels)
+    value, shares = responsibilities(table, rows.weights)
     if frame is not None:
         covariance, components = covariance.apart, frame
         view = covariance.view(X, frame)
@@ -128,26 +128,24 @@ def _complete_sweep(labelled, centre, frame, *, covariance):
     return pulled_back(shares, covariance.view(centred(rows, centre), frame), frame, covariance)
 
 
-def _table(rows, centre, components, log_weights, covariance):
-    return scores(log_weights, covariance.view(centred(rows, centre), components), covariance)
+def _table(rows, centre, components, covariance):
+    return scores(covariance.view(centred(rows, centre), components), components, covariance)
 
 
-def _total_density(rows, centre, components, log_weights, *, covariance):
-    return log_likelihood(
-        restricted(_table(rows, centre, components, log_weights, covariance), rows.labels), rows.weights
-    )
+def _total_density(rows, centre, components, *, covariance):
+    return log_likelihood(restricted(_table(rows, centre, components, covariance), rows.labels), rows.weights)
 
 
-def _densities(rows, centre, components, log_weights, *, covariance):
-    return log_densities(_table(rows, centre, components, log_weights, covariance))
+def _densities(rows, centre, components, *, covariance):
+    return log_densities(_table(rows, centre, components, covariance))
 
 
-def _most_probable(rows, centre, components, log_weights, *, covariance):
-    return np.argmax(_table(rows, centre, components, log_weights, covariance), axis=0)
+def _most_probable(rows, centre, components, *, covariance):
+    return np.argmax(_table(rows, centre, components, covariance), axis=0)
 
 
-def _probabilities(rows, centre, components, log_weights, *, covariance):
-    _, shares = responsibilities(_table(rows, centre, components, log_weights, covariance))
+def _probabilities(rows, centre, components, *, covariance):
+    _, shares = responsibilities(_table(rows, centre, components, covariance))
     return shares.T
 
 
@@ -156,42 +154,40 @@ def centred(rows, centre):
     return rows.X.astype(np.float64) - centre
 
 
-def _log_weights(components, covariance):
-    """Return log w - a, the scores at the means."""
-    with np.errstate(divide="ignore"):  # a weight of 0 is a component without rows: its scores are -inf
-        log_weights = np.log(components.weights)
-    return log_weights - covariance.log_normalizer(components.whitening, components.means.shape[1])
-
-
 def over_rows(program, rows, centre, components, covariance, *others, often=False):
     """Run ``program(rows, centre, components, *others, covariance=covariance)``, compiled where that pays."""
     table = rows if isinstance(rows, Rows) else rows[0]
-    args = (rows, centre, components, *others)
+    leaves, structure = flatten((rows, centre, components, *others))
     # Densities underflow and squared distances of far rows overflow: no error. (Zero times infinity is zero there.)
     with np.errstate(all="ignore"):
         if often or len(table.X) * components.means.size >= WORTH_COMPILING:
-            return _compiled(program, covariance)(*args)
-        return _interpreted(program, covariance, args)
+            n_of_rows = sum(array is not None for array in table) + (rows is not table)  # these arrays come first
+            return _compiled(program, covariance, structure, n_of_rows)(*leaves)
+        return _interpreted(program, covariance, structure, leaves)
+
+
+def _of_leaves(program, covariance, structure):
+    """Return a program as a function of the arrays in its arguments."""
+
+    def call(*leaves):
+        return program(*structure.unflatten(list(leaves)), covariance=covariance)
+
+    return call
 
 
 @functools.cache
-def _compiled(program, covariance):
+def _compiled(program, covariance, structure, n_of_rows):
     from mixgrad.compiled import jit  # which loads the compiler: small tables need none
 
-    return jit(functools.partial(program, covariance=covariance), dynamic=0)
+    return jit(_of_leaves(program, covariance, structure), dynamic=tuple(range(n_of_rows)))
 
 
-def _interpreted(program, covariance, args):
+def _interpreted(program, covariance, structure, leaves):
     """Run a recording of a program, made once for each shape: it is the derivative, and no longer takes it."""
-    leaves, structure = flatten(args)
     key = (program, covariance, structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
     if key not in _recordings:
-        recorded, result = record(
-            lambda *inputs: program(*structure.unflatten(list(inputs)), covariance=covariance),
-            leaves,
-            [f"x{i}" for i in range(len(leaves))],
-            program,
-        )
+        names = [f"x{i}" for i in range(len(leaves))]
+        recorded, result = record(_of_leaves(program, covariance, structure), leaves, names, program)
         if len(_recordings) >= MOST_RECORDINGS:
             _recordings.pop(next(iter(_recordings)))
         _recordings[key] = as_function(simplify(recorded, "all")), result
