@@ -34,6 +34,8 @@ CHEAP = frozenset((
     "isnan", "isinf", "isfinite", "isposinf", "isneginf", "invert", "bitwise_and", "bitwise_or",
 ))  # fmt: skip
 
+SMOOTH = frozenset(("add", "subtract", "multiply", "negative", "square"))
+
 
 def inlined(statements: Sequence[Statement], wanted: Sequence[Buffer]) -> list[Statement]:
     """Return the statements that are needed, with cheap and single uses written where they are used."""
@@ -80,13 +82,14 @@ class _Inlining:
         if isinstance(producer, (Region, Call)) or id(out) in self._wanted or self._writers[id(out)] > 1:
             return False
         consumers = self._readers.get(id(out), {})
-        if len(consumers) != 1 and not _cheap(producer.expression):
+        often = _cheap(producer.expression) or (_spreads(producer) and all(map(_is_smooth, consumers.values())))
+        if len(consumers) != 1 and not often:
             return False
         size = weight(producer.expression)
         if any(isinstance(s, (Region, Call)) or weight(s.expression) + size > LONGEST for s in consumers.values()):
             return False
         found = [(s, load) for s in consumers.values() for load in reads(s) if base_of(load.buffer) is out]
-        if len(found) != 1 and not _cheap(producer.expression):
+        if len(found) != 1 and not often:
             return False
         if not all(load.buffer is out and _reads_each_once(consumer, load, producer) for consumer, load in found):
             return False
@@ -129,6 +132,27 @@ def plain(statement: Statement) -> bool:
 
 def _cheap(expression: Expression) -> bool:
     return sum(1 for _ in loads(expression)) <= 1 and weight(expression, CHEAP) <= 2
+
+
+def _spreads(producer: Statement) -> bool:
+    """Whether a cheap statement makes a large array of small ones, which are read again sooner than the large one."""
+    if weight(producer.expression, CHEAP) > 2:
+        return False
+    own = {part.axis.number for part in producer.index if isinstance(part, Affine)}
+    return all({p.axis.number for p in load.index if isinstance(p, Affine)} < own for load in reads(producer))
+
+
+def _is_smooth(consumer: Statement) -> bool:
+    """Whether a statement makes nothing of rounding: the same numbers, computed twice, may differ by that."""
+    if isinstance(consumer, (Region, Call)) or consumer.reduction not in ("", "sum"):
+        return False
+    return _made_of(consumer.expression, SMOOTH)
+
+
+def _made_of(expression: Expression, names: frozenset) -> bool:
+    if isinstance(expression, Apply):
+        return expression.name in names and all(_made_of(arg, names) for arg in expression.args)
+    return True
 
 
 def weight(expression: Expression, cheap: frozenset = frozenset()) -> int:
