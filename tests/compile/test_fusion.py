@@ -105,6 +105,30 @@ def test_single_uses_are_written_where_they_are_used():
     assert text.count(" = ") == 1
 
 
+def test_what_small_arrays_spread_out_to_is_computed_where_it_is_read(random):
+    x, m = random.normal(size=(1000, 30)), random.normal(size=(5, 30))
+
+    def twice(x, m):
+        z = (x[:, None, :] - m) * m
+        return np.sum(z**2, axis=2), np.sum(z, axis=0)
+
+    text = mg.jit(twice).explain(x, m)
+    assert text.count("((t0 - in1) * in1)") == 2
+    for found, expected in zip(mg.jit(twice)(x, m), twice(x, m), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_what_is_compared_is_computed_once(random):
+    # Two ways of computing it may round differently, and then the largest would be none of them.
+    x, w = random.normal(size=(1000, 1)), random.normal(size=30)
+
+    def largest(x, w):
+        z = x * w + w
+        return np.sum(z - np.max(z, axis=1, keepdims=True) >= 0, axis=1)
+
+    np.testing.assert_array_equal(mg.jit(largest)(x, w), np.ones(1000))
+
+
 def test_two_passes_where_rows_are_needed_twice():
     text, *_ = plan(lambda x: (x - np.mean(x, axis=0)) / np.std(x, axis=0), np.ones((1000, 3)))
     assert 2 <= text.count("for each tile") <= 3

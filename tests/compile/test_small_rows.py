@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mixgrad as mg
+from mixgrad.compile import memory
 
 ROWS = (2, 7, 8, 9, 31, 32, 33, 63, 64, 65, 257, 1003)
 
@@ -157,3 +158,19 @@ def test_no_bit_depends_on_threads(random):
         with mg.threads(count):
             results.append(function(angles, x).tobytes())
     assert len(set(results)) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["double", "single"])
+@pytest.mark.parametrize("features", [2, 7, 20])
+def test_columns_of_rows_are_read_in_pairs(features, dtype, random, monkeypatch):
+    x, m = random.normal(size=(100, features)).astype(dtype), random.normal(size=(40, features))
+    pairs = []
+    read = memory.two_columns
+    monkeypatch.setattr(memory, "two_columns", lambda *args: pairs.append(1) or read(*args))
+
+    def distances(x, m):
+        centred = x - m[0]
+        return np.sum(np.exp(-0.1 * np.sum((centred[:, None, :] - m) ** 2, axis=2)), axis=0)
+
+    np.testing.assert_allclose(mg.jit(distances)(x, m), distances(x, m), rtol=1e-12)
+    assert pairs

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 from mixgrad.compile.axes import place_of_axis, tile_of
 from mixgrad.compile.calling import write_call
+from mixgrad.compile.columns import reads_columns
 from mixgrad.compile.fusion import Fusion, Loop, everything, paths
 from mixgrad.compile.lengths import Length, usual
 from mixgrad.compile.memory import POINTER
@@ -262,9 +263,10 @@ class Kernel(Threads):
 
     def _steps_together(self, loop: Loop) -> int:
         axis, inside = loop.key[0], list(paths(loop.body))
-        sums = [s for s, path in inside if s.reduction == "sum" and path and _shares_reads(s, axis)]
-        if not sums or len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None or isinstance(axis.length, Length):
+        if len(inside) > MOST_IN_STEPS_TOGETHER or self.rows is None or isinstance(axis.length, Length):
             return 1
+        if not any(s.reduction == "sum" and path and _shares_reads(s, axis) for s, path in inside):
+            return 2 if axis.length > 1 and self.lane is None and reads_columns(loop, self.rows) else 1
         return next((n for n in (4, 5, 3, 2) if axis.length % n == 0), 4 if axis.length > 8 else 1)
 
     def _each_copy(self, emit: Callable[[Statement], None], statement: Statement) -> None:

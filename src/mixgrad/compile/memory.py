@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from mixgrad.compile.columns import is_next_column, two_columns
 from mixgrad.compile.lengths import DependsOnLength, Length, is_fixed
 from mixgrad.compile.planning import Plan
 from mixgrad.compile.sizes import ALIGNMENT, POINTER, Sizes, typed
@@ -104,6 +105,7 @@ class Memory(Sizes):
         self.lanes = 1
         self.copies: tuple[Axis, list[ir.Value]] | None = None
         self.copy = 0
+        self._columns: dict[int, ir.Value] = {}  # read for the next step of those that are done together
         self.nans: dict[ir.Type, ir.Value] = {}
         self._pointers: dict[tuple[int, int], ir.Value] = {}
         self._registers: dict[tuple[int, int, int], ir.Value] = {}
@@ -347,11 +349,15 @@ class Memory(Sizes):
             wide = ir.VectorType(pointer.type.pointee, self.lanes).as_pointer()
             value = self.b.load(self.b.bitcast(self.b.gep(pointer, places), wide), align=buffer.dtype.itemsize)
             return self.from_memory(value, buffer)
-        numbers = [
-            self.from_memory(self.load_at(pointer, self._further(places[0], lane * step)), buffer)
-            for lane in range(self.lanes)
-        ]
-        return self._vector(numbers)
+        places = [self._further(places[0], lane * step) for lane in range(self.lanes)]
+        axis, steps = self.copies or (None, [])
+        if self.copy % 2 and id(index) in self._columns:
+            return self._columns.pop(id(index))
+        if self.copy % 2 == 0 and self.copy + 1 < len(steps) and is_next_column(index, axis):
+            columns = two_columns(self.b, pointer, places, buffer.dtype.itemsize)
+            column, self._columns[id(index)] = (self.from_memory(column, buffer) for column in columns)
+            return column
+        return self._vector([self.from_memory(self.load_at(pointer, place), buffer) for place in places])
 
     def _once(self, key: Hashable, make: Callable[[], ir.Value], *operands: ir.Value) -> ir.Value:
         """Return a place, which is computed only once where all that follows can use it."""
