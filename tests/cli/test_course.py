@@ -66,6 +66,22 @@ def test_a_fit_ends_at_the_latest_with_max_iter():
     assert line.endswith("60 s left")
 
 
+def test_of_other_solvers_than_em_no_rate_is_made_up():
+    course, lines, fractions = Course(10, 2, 4, None, Clock()), [], []
+    for start in range(2):
+        for iteration, bound in enumerate(bounds(0.5, 3), start=1):
+            line, fraction = course.follow(start, iteration, bound)
+            lines.append(line)
+            fractions.append(fraction)
+    assert lines[-1] == "start 2 of 2, iteration 3, log-likelihood -42.5000"
+    assert fractions == [0.125, 0.25, 0.375, 0.625, 0.75, 0.875]
+
+
+def test_after_a_search_there_is_one_mode_to_finish():
+    line, fraction = Course(10, "auto", 4, None, Clock()).follow(0, 1, -5.0)
+    assert (line, fraction) == ("best mode of the search, iteration 1, log-likelihood -50.0000", 0.25)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.0, "0 s"), (0.2, "1 s"), (89.5, "90 s"), (100.0, "2 min"), (3000.0, "50 min"), (7500.0, "2 h 5 min")],

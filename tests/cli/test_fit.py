@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture as Reference
 
+from mixgrad.cli.progress import PatientProgress
 from mixgrad.datasets import load_faithful
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -53,6 +54,9 @@ def test_json_is_the_whole_output_and_has_everything(mixgrad, tmp_path):
     assert document["feature_names"] == ["eruptions", "waiting"]
     assert (document["rows"], document["features"], document["components"]) == (272, 2, 2)
     assert (document["seed"], document["starts"], document["tol"], document["max_iter"]) == (3, 2, 1e-10, 1000)
+    assert (document["solver"], document["init"], document["gap_tol"]) == ("em", "kmeans", None)
+    assert sum(mode["runs"] for mode in document["modes"]) == 2
+    assert document["sweeps"] >= document["iterations"]
     assert (document["plot_file"], document["model_file"]) == (str(picture), str(model))
     assert document["frames_file"] is None
     assert document["free_parameters"] == 11
@@ -60,6 +64,60 @@ def test_json_is_the_whole_output_and_has_everything(mixgrad, tmp_path):
     assert len(by_iteration) == document["iterations"]
     assert (np.diff(by_iteration) >= -1e-7).all()
     np.testing.assert_allclose(by_iteration[-1], document["log_likelihood"], atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["squarem", "newton", "lbfgs", "auto"])
+def test_other_solvers_reach_the_same_maximum_and_say_how(mixgrad, solver):
+    document = json.loads(mixgrad("fit", "faithful", "--solver", solver, "--starts", 1, "--json").out)
+    np.testing.assert_allclose(document["log_likelihood"], -1130.263960185, rtol=0, atol=2e-9)
+    assert (document["solver"], document["converged"]) == (solver, True)
+    assert (document["tol"], document["gap_tol"]) == (None, 1e-12)
+    assert 0 <= document["gap"] <= 1e-12 * 272
+    assert document["sweeps"] > document["iterations"] > 1
+    assert len(document["log_likelihood_by_iteration"]) == document["iterations"]
+
+
+def test_the_summary_names_the_solver_and_the_modes(mixgrad):
+    result = mixgrad("fit", "faithful", "--solver", "squarem", "--init", "random_from_data", "--starts", 2)
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in result.out.splitlines() if line.strip()}
+    assert rows["solver"] == "squarem EM, extrapolated"
+    assert rows["iterations"].endswith("converged, best of 2 starts")
+    assert rows["sweeps"].endswith("passes over the rows")
+    assert "still to gain" in rows["gap"]
+    assert rows["modes"] == "1 maxima found; this one by 2 of 2 starts"
+
+
+@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random", "random_from_data"])
+def test_starts_are_drawn_as_the_estimator_draws_them(mixgrad, init):
+    from mixgrad.mixture import GaussianMixture
+
+    options = ("--init", init, "--starts", 1, "--max-iter", 1, "--seed", 4)
+    document = json.loads(mixgrad("fit", "faithful", *options, "--json", "--quiet").out)
+    model = GaussianMixture(2, init_params=init, max_iter=1, random_state=4)
+    with pytest.warns(match="did not converge"):
+        model.fit(load_faithful().data)
+    assert (document["init"], document["means"]) == (init, model.means_.tolist())
+
+
+def test_a_search_finds_the_best_mode_and_reports_all(mixgrad, monkeypatch):
+    monkeypatch.setattr("mixgrad.cli.progress._PATIENCE_SECONDS", 0.0)
+    seen = []
+    monkeypatch.setattr(PatientProgress, "show", lambda self, text, fraction: seen.append((text, fraction)))
+    result = mixgrad("fit", "faithful", "-k", 3, "--starts", "auto", "--json", "--quiet")
+    document = json.loads(result.out)
+    np.testing.assert_allclose(document["log_likelihood"], -1114.439872903, rtol=0, atol=1e-8)
+    assert (document["starts"], document["init"], document["solver"]) == ("auto", None, "auto")
+    best, *others = document["modes"]
+    np.testing.assert_allclose(best["log_likelihood"], document["log_likelihood"], atol=1e-5)
+    assert best["runs"] > 0
+    assert best["spurious"] == []
+    assert all(mode["spurious"] or mode["log_likelihood"] < best["log_likelihood"] for mode in others)
+    runs = [shown for shown in seen if shown[0].startswith("searching")]
+    assert runs == [(f"searching for the best mode, runs of EM: {i + 1}", None) for i in range(len(runs))]
+    assert len(runs) > 50
+    after = seen[seen.index(runs[-1]) + 1 :]
+    assert after[0][0].startswith("best mode of the search, iteration 1, log-likelihood -1114.4")
+    assert all(0 < fraction <= 1 for _, fraction in after)
 
 
 @pytest.mark.parametrize("covariance", COVARIANCES)
@@ -88,6 +146,8 @@ def test_not_converged_warns_and_says_what_to_do(mixgrad):
         "mixgrad: warning: not converged after 2 iterations; raise --max-iter (now 2) or --tol"
     )
     assert mixgrad("fit", "faithful", "-k", 3, "--max-iter", 2, "--starts", 1, "--quiet").err == ""
+    result = mixgrad("fit", "faithful", "-k", 3, "--max-iter", 2, "--starts", 1, "--solver", "squarem")
+    assert "raise --max-iter (now 2) or --gap-tol (now 1e-12)" in result.err
 
 
 def test_json_stands_alone_on_the_standard_output_even_with_a_warning(mixgrad):
@@ -103,6 +163,7 @@ def test_components_that_collapse_are_named(mixgrad, table_file):
     (found,) = document["diagnostics"]
     assert found["kind"] == "collapsed"
     assert f"mixgrad: warning: component {found['component']} shrank onto a point" in result.err
+    assert result.err.endswith("; try fewer --components, more --starts, or --starts auto\n")
 
 
 def test_quiet_prints_nothing(mixgrad, tmp_path):
@@ -213,7 +274,18 @@ def test_a_destination_is_replaced_through_its_link_and_keeps_its_permissions(mi
         (["--tol", "nan"], ["--tol"]),
         (["--tol", "inf"], ["--tol: expected a finite number, got inf"]),
         (["--tol", "-1"], ["--tol"]),
-        (["--starts", "0"], ["--starts"]),
+        (["--starts", "0"], ["--starts: expected a number from 1, or auto", "got '0'"]),
+        (["--starts", "many"], ["--starts: expected a number from 1, or auto", "got 'many'"]),
+        (["--starts", "auto", "--init", "kmeans"], ["--init kmeans", "drop --init, or give a number of --starts"]),
+        (["--starts", "auto", "--solver", "em"], ["--solver em", "--starts auto", "drop --solver"]),
+        (["--starts", "auto", "--tol", "0.1"], ["--tol 0.1", "--starts auto", "--solver auto", "give --gap-tol"]),
+        (["--starts", "auto", "--frames", "em.gif"], ["--frames: it shows the iterations of EM", "number of --starts"]),
+        (["--init", "k-medians"], ["--init", "k-medians", "kmeans", "k-means++", "random_from_data"]),
+        (["--solver", "bfgs"], ["--solver", "bfgs", "em", "squarem", "newton", "lbfgs", "auto"]),
+        (["--solver", "newton", "--frames", "em.gif"], ["--frames: it shows", "--solver newton", "drop --solver"]),
+        (["--solver", "squarem", "--tol", "1"], ["--tol 1", "this fit takes --solver squarem", "give --gap-tol"]),
+        (["--gap-tol", "1e-9"], ["--gap-tol 1e-09", "--solver em", "give --tol"]),
+        (["--solver", "auto", "--gap-tol", "inf"], ["--gap-tol: expected a finite number, got inf"]),
         (["--max-iter", "0"], ["--max-iter"]),
         (["--seed", "-1"], ["--seed"]),
         (["--columns", "eruption"], ["no column 'eruption'", "did you mean 'eruptions'"]),

@@ -37,6 +37,16 @@ def test_long_work_shows_what_goes_on(console):
 
 
 @pytest.mark.usefixtures("impatient")
+def test_work_of_unknown_length_pulses(console):
+    with PatientProgress(console=console) as progress:
+        for fraction, total in ((0.5, 1.0), (None, None), (None, None), (0.25, 1.0)):
+            progress.show(f"at {fraction}", fraction)
+            (task,) = progress._bar.tasks
+            assert (task.description, task.total, task.completed) == (f"at {fraction}", total, fraction or 0)
+    assert "at 0.25" in console.file.getvalue()
+
+
+@pytest.mark.usefixtures("impatient")
 def test_nothing_when_disabled_or_without_a_terminal(console):
     with PatientProgress(enabled=False, console=console) as progress:
         progress.show("fitting", 0.5)

@@ -43,6 +43,10 @@ def make_document(d):
         "converged": True,
         "iterations": 5,
         "starts": 1,
+        "solver": "em",
+        "sweeps": 5,
+        "gap": None,
+        "modes": [],
         "seconds": 0.5,
         "model_file": None,
         "plot_file": "a.png",
@@ -60,6 +64,24 @@ def test_a_narrow_terminal_gets_variances_and_a_remark():
     assert "a.png" in text
     assert "best of" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("starts", "kept"),
+    [("auto", "maxima found; this one by 7 of 10 runs"), (10, "maxima found; this one by 3 of 10 starts")],
+)
+def test_the_mode_that_is_kept_and_its_spurious_components_are_told(starts, kept):
+    modes = [
+        {"log_likelihood": -3.0, "runs": 7, "spurious": []},
+        {"log_likelihood": -1.0, "runs": 3, "spurious": [1, 2]},
+    ]
+    console = Console(file=io.StringIO(), width=400)
+    show_fit(make_document(2) | {"starts": starts, "modes": modes, "gap": 2.5e-7}, console)
+    text = console.file.getvalue()
+    assert kept in text
+    assert ("components on a handful of rows: 1, 2" in text) is (starts == 10)
+    assert "2.5e-07" in text
+    assert ("in the best mode of a search" in text) is (starts == "auto")
 
 
 def test_a_wide_terminal_gets_the_matrices():

@@ -116,6 +116,16 @@ def test_of_several_starts_the_best_is_drawn():
     assert "best of 4 starts" in texts(plot.em(model, FAITHFUL.data, iterations=[1]))
 
 
+def test_of_another_solver_the_iterations_of_em_are_drawn():
+    fitted, history = record_fit(GaussianMixture(2, tol=1e-9, solver="squarem", **START), FAITHFUL.data, (0, 4))
+    assert fitted.solver == "em"
+    for iteration in (0, 4):
+        np.testing.assert_allclose(history.log_likelihoods[iteration], after(iteration).score(FAITHFUL.data) * 272)
+        np.testing.assert_allclose(history.parameters[iteration][1], after(iteration).means_, rtol=1e-4)
+    with pytest.raises(ValueError, match="'solver' parameter"):
+        record_fit(GaussianMixture(2, solver="steepest"), FAITHFUL.data, [0])
+
+
 def test_the_model_given_is_not_changed():
     model = GaussianMixture(2, random_state=np.random.RandomState(7), init_params="random", max_iter=2)
     before = copy.deepcopy(model.get_params())
@@ -234,6 +244,7 @@ def test_tables_at_the_edge_are_drawn(kind, random):
         ({"feature_names": ["a"]}, "2 features, but there are 1 names"),
         ({"model": Reference(2)}, "expected a mixgrad.GaussianMixture"),
         ({"model": GaussianMixture}, "expected a mixgrad.GaussianMixture"),
+        ({"model": GaussianMixture(2, n_init="auto")}, r"not one course of EM to draw. Give a number of starts"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(options, message):

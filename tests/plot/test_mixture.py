@@ -1,5 +1,6 @@
 """Pictures of mixtures: what is drawn is what the model says, for every shape of model and data."""
 
+import copy
 import io
 import subprocess
 import sys
@@ -118,6 +119,12 @@ def test_the_log_likelihood_is_the_total_by_iteration(faithful):
     np.testing.assert_allclose(line.get_ydata(), np.array(model.lower_bounds_) * 272)
     np.testing.assert_array_equal(line.get_xdata(), np.arange(1, model.n_iter_ + 1))
     assert f"−{abs(model.lower_bounds_[-1] * 272):.3f}" in texts(axes.figure)
+
+
+def test_iterations_that_finish_a_search_are_no_course_to_draw(faithful):
+    data, model = faithful
+    model = copy.copy(model).set_params(n_init="auto")
+    assert len(plot.mixture(model, data.data).axes) == len(plot.mixture(faithful[1], data.data).axes) - 1
 
 
 def test_one_feature_shows_densities_that_add_up():

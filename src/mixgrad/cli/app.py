@@ -25,6 +25,25 @@ class Covariance(StrEnum):
     spherical = "spherical"
 
 
+class Solver(StrEnum):
+    """Ways to the maximum, as in `mixgrad.GaussianMixture`."""
+
+    em = "em"
+    squarem = "squarem"
+    newton = "newton"
+    lbfgs = "lbfgs"
+    auto = "auto"
+
+
+class Init(StrEnum):
+    """Ways to draw a start, as in scikit-learn."""
+
+    kmeans = "kmeans"
+    kmeans_plusplus = "k-means++"
+    random = "random"
+    random_from_data = "random_from_data"
+
+
 class DiffMode(StrEnum):
     """Modes of differentiation, and none."""
 
@@ -75,11 +94,48 @@ def fit(
     exclude: Annotated[str | None, typer.Option("--exclude", metavar="C,D", help=_EXCLUDE_HELP)] = None,
     header: Annotated[bool | None, typer.Option("--header/--no-header", help=_HEADER_HELP)] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the random starts.")] = 0,
-    starts: Annotated[int, typer.Option(min=1, help="Number of starts, of which the best is kept.")] = 5,
+    starts: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Number of starts, of which the best is kept; or [cyan]auto[/]: search for the best maximum, by a "
+            "hundred short runs of EM and more, from random partitions, then merging and splitting components.",
+        ),
+    ] = "5",
+    init: Annotated[
+        Init | None,
+        typer.Option(
+            help="How a start is drawn: clusters of k-means; rows far from each other; random labels; random rows. "
+            "[dim]Default: kmeans[/]"
+        ),
+    ] = None,
+    solver: Annotated[
+        Solver | None,
+        typer.Option(
+            help="How the likelihood is maximised: steps of EM; EM, extrapolated; Newton's method; L-BFGS; or EM, "
+            "extrapolated, and then Newton's method where that is cheaper. All but em go to the very maximum. "
+            "[dim]Default: em, and auto after a search[/]"
+        ),
+    ] = None,
     tol: Annotated[
-        float, typer.Option(min=0.0, help="Converged when the log-likelihood per row grows by less than this.")
-    ] = 1e-10,
-    max_iter: Annotated[int, typer.Option(min=1, help="Most iterations of a start.")] = 1000,
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="With --solver em: converged when the log-likelihood per row grows by less than this in an iteration. "
+            "[dim]Default: 1e-10[/]",
+        ),
+    ] = None,
+    gap_tol: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="With the other solvers: converged when no more than this log-likelihood per row is still to gain. "
+            "[dim]Default: 1e-12[/]",
+        ),
+    ] = None,
+    max_iter: Annotated[
+        int, typer.Option(min=1, help="Most iterations of a start (after a search, no less than 1000).")
+    ] = 1000,
     plot: Annotated[
         str | None, typer.Option(metavar="FILE", help="Draw the fit: a .png, .svg or .pdf file. Needs matplotlib.")
     ] = None,
@@ -87,7 +143,8 @@ def fit(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Show the fit, iteration by iteration: a .gif or .html animation, or a .png, .svg or .pdf grid.",
+            help="Show EM at work, iteration by iteration: a .gif or .html animation, or a .png, .svg or .pdf grid. "
+            "Of --solver em and a number of --starts.",
         ),
     ] = None,
     save: Annotated[
@@ -104,6 +161,7 @@ def fit(
     """
     from mixgrad.cli.columns import split_names
     from mixgrad.cli.fit import FitOptions, run_fit
+    from mixgrad.cli.way import choose_way
 
     run_fit(
         FitOptions(
@@ -114,8 +172,7 @@ def fit(
             exclude=split_names(exclude),
             header=header,
             seed=seed,
-            starts=starts,
-            tol=tol,
+            way=choose_way(starts, init and init.value, solver and solver.value, tol, gap_tol),
             max_iter=max_iter,
             plot=plot,
             frames=frames,

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from mixgrad.mixture.gap import aitken_gap
 
@@ -12,17 +13,28 @@ class Course:
 
     Parameters
     ----------
-    rows, starts, max_iter : int
-    tol : float
-        The fit has converged when the log-likelihood per row grows by less.
+    rows : int
+    starts : int or 'auto'
+        'auto' for what follows a search.
+    max_iter : int
+    tol : float or None
+        The fit has converged when the log-likelihood per row grows by less. None for solvers other than EM: their steps
+        do not shrink at a steady rate, so nothing is said of the gap and the time left.
     clock : callable, optional
         Returns seconds.
     """
 
     def __init__(
-        self, rows: int, starts: int, max_iter: int, tol: float, clock: Callable[[], float] = time.monotonic
+        self,
+        rows: int,
+        starts: int | Literal["auto"],
+        max_iter: int,
+        tol: float | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rows, self._starts, self._max_iter, self._tol = rows, starts, max_iter, tol
+        self._rows, self._max_iter, self._tol = rows, max_iter, tol
+        self._searched = starts == "auto"
+        self._starts = 1 if starts == "auto" else starts
         self._clock = clock
         self._began = self._began_start = self._now = clock()
         self._start = 0
@@ -36,14 +48,15 @@ class Course:
         self._now = self._clock()
         self._bounds = [*self._bounds[-2:], lower_bound]
         parts = [
-            f"start {start + 1} of {self._starts}",
+            "best mode of the search" if self._searched else f"start {start + 1} of {self._starts}",
             f"iteration {iteration}",
             f"log-likelihood {lower_bound * self._rows:.4f}",
         ]
-        gap = aitken_gap(self._bounds) * self._rows
+        gap, left = math.nan, math.inf
+        if self._tol is not None:
+            gap, left = aitken_gap(self._bounds) * self._rows, iterations_left(self._bounds, self._tol)
         if math.isfinite(gap):
             parts.append(f"gap {gap:.1e}")
-        left = iterations_left(self._bounds, self._tol)
         expected = min(iteration + left, self._max_iter)
         if math.isfinite(left):
             parts.append(f"{write_duration(self._seconds_left(iteration, expected))} left")

@@ -5,7 +5,7 @@ import math
 import os
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from mixgrad.cli.course import Course
 from mixgrad.cli.output import check_destination
 from mixgrad.cli.progress import PatientProgress
 from mixgrad.cli.table import Table, read_table
+from mixgrad.cli.way import Way, check_frames_way
 from mixgrad.plot.frames import check_frames, recorder_for, save_frames
 from mixgrad.plot.history import Recorder
 
@@ -30,8 +31,8 @@ _COVARIANCE_PARAMETERS = {
 
 # What to say of a component, by the kind of `mixgrad.mixture.fitting.Diagnostic`.
 _DIAGNOSES = {
-    "collapsed": "shrank onto a point, line or plane; try fewer --components, or more --starts",
-    "empty": "has no rows; try fewer --components, or more --starts",
+    "collapsed": "shrank onto a point, line or plane",
+    "empty": "has no rows",
 }
 
 
@@ -46,8 +47,7 @@ class FitOptions:
     exclude: list[str] | None
     header: bool | None
     seed: int
-    starts: int
-    tol: float
+    way: Way
     max_iter: int
     plot: str | None
     frames: str | None
@@ -93,10 +93,15 @@ def make_document(options: FitOptions, table: Table, model: Any, seconds: float)
         "converged": bool(model.converged_),
         "iterations": int(model.n_iter_),
         "diagnostics": [{"component": found.component + 1, "kind": found.kind} for found in model.diagnostics_],
+        "sweeps": int(model.n_sweeps_),
+        "gap": model.gap_ * n if math.isfinite(model.gap_) else None,
+        "modes": [
+            {"log_likelihood": mode.lower_bound * n, "runs": mode.count, "spurious": [k + 1 for k in mode.spurious]}
+            for mode in model.modes_
+        ],
         "seconds": round(seconds, 6),
         "seed": options.seed,
-        "starts": options.starts,
-        "tol": options.tol,
+        **asdict(options.way),
         "max_iter": options.max_iter,
         "weights": np.asarray(model.weights_).tolist(),
         "means": np.asarray(model.means_).tolist(),
@@ -120,8 +125,8 @@ def _check_options(options: FitOptions) -> None:
                 plot.require_matplotlib()
             except ImportError as error:
                 raise DataError(f"{option}: {error}") from None
-    if not math.isfinite(options.tol):
-        raise DataError(f"--tol: expected a finite number, got {options.tol}")
+    if options.frames is not None:
+        check_frames_way(options.way)
     outputs = {"--plot": options.plot, "--frames": options.frames, "--save": options.save}
     taken: dict[str, str] = {}
     for option, path in outputs.items():
@@ -153,12 +158,14 @@ def _fit(options: FitOptions, table: Table, progress: PatientProgress, recorder:
     model = GaussianMixture(
         options.components,
         covariance_type=options.covariance,
-        tol=options.tol,
         max_iter=options.max_iter,
-        n_init=options.starts,
+        **options.way.arguments(),
         random_state=options.seed,
     )
-    course = Course(len(table.data), options.starts, options.max_iter, options.tol)
+    course = Course(len(table.data), options.way.starts, options.max_iter, options.way.tol)
+
+    def observe_search(n_runs: int) -> None:
+        progress.show(f"searching for the best mode, runs of EM: {n_runs}", None)
 
     def observe(start: int, iteration: int, lower_bound: float, parameters: Any) -> None:
         progress.show(*course.follow(start, iteration, lower_bound))
@@ -172,7 +179,7 @@ def _fit(options: FitOptions, table: Table, progress: PatientProgress, recorder:
         warnings.simplefilter("ignore", CollapseWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         try:
-            model._fit(table.data, observe=observe)
+            model._fit(table.data, observe=observe, observe_search=observe_search)
         except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise DataError(f"{options.table}: the mixture cannot be fitted: {error}") from error
     return model, time.perf_counter() - began
@@ -210,10 +217,13 @@ def _print(options: FitOptions, document: dict[str, Any]) -> None:
 
         show_fit(document)
     if not document["converged"]:
+        option, value = ("--gap-tol", options.way.gap_tol) if options.way.tol is None else ("--tol", options.way.tol)
+        count = document["iterations"]  # after a search these may be more than --max-iter
         typer.echo(
-            f"mixgrad: warning: not converged after {document['iterations']} iterations; "
-            f"raise --max-iter (now {options.max_iter}) or --tol (now {options.tol:g})",
+            f"mixgrad: warning: not converged after {count} iterations; "
+            f"raise --max-iter (now {max(options.max_iter, count)}) or {option} (now {value:g})",
             err=True,
         )
+    remedy = "try fewer --components" + (", more --starts, or --starts auto" if options.way.starts != "auto" else "")
     for found in document["diagnostics"]:
-        typer.echo(f"mixgrad: warning: component {found['component']} {_DIAGNOSES[found['kind']]}", err=True)
+        typer.echo(f"mixgrad: warning: component {found['component']} {_DIAGNOSES[found['kind']]}; {remedy}", err=True)

@@ -37,16 +37,22 @@ class PatientProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, description: str, fraction: float) -> None:
-        """Say what is going on, and how much of it is done."""
+    def show(self, description: str, fraction: float | None) -> None:
+        """Say what is going on, and how much of it is done: None if that cannot be known, then the bar pulses."""
         if not self._enabled or time.monotonic() - self._began < _PATIENCE_SECONDS:
             return
         if self._bar is None:
-            self._start(description)
-        if self._bar is not None:
-            self._bar.update(self._task, description=description, completed=fraction)
+            self._start()
+        if self._bar is None:
+            return
+        # A task that pulses stays one, so another takes its place.
+        if self._task is None or (self._bar.tasks[0].total is None) is not (fraction is None):
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(description, total=None if fraction is None else 1.0)
+        self._bar.update(self._task, description=description, completed=fraction)
 
-    def _start(self, description: str) -> None:
+    def _start(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
@@ -56,5 +62,4 @@ class PatientProgress:
             return
         columns = BarColumn(), TextColumn("{task.description}", markup=False)
         self._bar = Progress(*columns, console=console, transient=True)
-        self._task = self._bar.add_task(description, total=1.0)
         self._bar.start()

@@ -14,6 +14,15 @@ from rich.table import Table as RichTable
 _MOST_COLUMNS = 12
 _UNLIMITED = 100_000
 
+# What the solvers do, in short.
+_SOLVERS = {
+    "em": "steps of EM",
+    "squarem": "EM, extrapolated",
+    "newton": "Newton's method, with the exact Hessian",
+    "lbfgs": "L-BFGS, with the exact gradient",
+    "auto": "EM, extrapolated, then Newton's method if cheaper",
+}
+
 
 def show_fit(document: dict[str, Any], console: Console | None = None) -> None:
     """Print the components of a mixture and a summary.
@@ -91,8 +100,6 @@ def _variances(document: dict[str, Any]) -> np.ndarray:
 
 
 def _summary(document: dict[str, Any]) -> RichTable:
-    starts = document["starts"]
-    state = "converged" if document["converged"] else "NOT CONVERGED"
     table = RichTable.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -104,7 +111,7 @@ def _summary(document: dict[str, Any]) -> RichTable:
         ("rows", str(document["rows"]), ""),
         ("features", str(document["features"]), ""),
         ("free parameters", str(document["free_parameters"]), ""),
-        ("iterations", str(document["iterations"]), f"{state}{f', best of {starts} starts' if starts > 1 else ''}"),
+        *_course(document),
         ("seconds", f"{document['seconds']:.3f}", ""),
         ("model", "", document["model_file"]),
         ("picture", "", document["plot_file"]),
@@ -113,6 +120,32 @@ def _summary(document: dict[str, Any]) -> RichTable:
         if row[2] is not None:
             table.add_row(*row)
     return table
+
+
+def _course(document: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Say how the fit went: rows of the summary."""
+    starts, solver, modes = document["starts"], document["solver"], document["modes"]
+    searched = starts == "auto"
+    ending = "converged" if document["converged"] else "NOT CONVERGED"
+    if searched:
+        ending += ", in the best mode of a search"
+    elif starts > 1:
+        ending += f", best of {starts} starts"
+    rows = [("solver", solver, _SOLVERS[solver]), ("iterations", str(document["iterations"]), ending)]
+    if solver != "em":  # whose iterations are sweeps
+        rows.append(("sweeps", str(document["sweeps"]), f"passes over the rows{', after the search' * searched}"))
+    if document["gap"] is not None:
+        rows.append(("gap", f"{document['gap']:.1e}", "log-likelihood still to gain, estimated"))
+    if (searched or starts > 1) and modes:
+        # A search prefers modes without spurious components, starts the highest.
+        kept = modes[0] if searched else max(modes, key=lambda mode: mode["log_likelihood"])
+        runs = sum(mode["runs"] for mode in modes)
+        share = f"{kept['runs']} of {runs} {'runs' if searched else 'starts'}"
+        rows.append(("modes", str(len(modes)), f"maxima found; this one by {share}"))
+        if kept["spurious"]:
+            names = ", ".join(map(str, kept["spurious"]))
+            rows.append(("spurious", str(len(kept["spurious"])), f"components on a handful of rows: {names}"))
+    return rows
 
 
 def format_numbers(values: Iterable[float]) -> list[str]:

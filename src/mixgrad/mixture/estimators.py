@@ -433,8 +433,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         of_covariances = COVARIANCES[self.covariance_type].n_parameters(n_components, n_features)
         return of_covariances + n_components * n_features + n_components - 1
 
-    def _fit(self, X, y=None, sample_weight=None, observe=None):
-        """Fit, and tell an observer about it.
+    def _fit(self, X, y=None, sample_weight=None, observe=None, observe_search=None):
+        """Fit, and tell observers about it.
 
         Parameters
         ----------
@@ -443,11 +443,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         observe : callable, optional
             ``observe(start_index, iteration, lower_bound_per_row, parameters)`` is called after each iteration with the
             bound and the `Parameters` that reach it, those with which the iteration began.
+        observe_search : callable, optional
+            ``observe_search(n_runs)`` is called after each run of the search that ``n_init="auto"`` is; `observe` is
+            told what follows the search.
         """
         self._validate_params()
         X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2))
         problem = make_problem(self, X, y, sample_weight)
-        fit, modes = best_fit(self, problem, observe)
+        fit, modes = best_fit(self, problem, observe, observe_search)
         centre, covariance = problem.units.centre, problem.covariance
         self._store(in_data_units(fit.components, centre, covariance), X.dtype)
         self.converged_ = fit.status is Status.CONVERGED

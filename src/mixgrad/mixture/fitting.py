@@ -3,6 +3,7 @@
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from threading import Event
 from typing import NamedTuple
 
@@ -102,14 +103,14 @@ def make_problem(model, X, y, sample_weight):
     return Problem.of(X, covariance, weights, labels, model.reg_covar, fixed)
 
 
-def best_fit(model, problem, observe=None):
+def best_fit(model, problem, observe=None, observe_search=None):
     """Return the `Fit` with the highest bound of all starts, and all fits as a list of `Mode`.
 
     Parameters
     ----------
     model : GaussianMixture
     problem : Problem
-    observe : callable, optional
+    observe, observe_search : callable, optional
         As for `GaussianMixture._fit`.
 
     Returns
@@ -122,7 +123,7 @@ def best_fit(model, problem, observe=None):
         fit = _supervised(model, problem)
         return fit, modes_of(problem, [fit])
     if model.n_init == "auto" and labels is None and not (model.warm_start and hasattr(model, "means_")):
-        return _searched(model, problem, observe)
+        return _searched(model, problem, observe, observe_search)
     earlier_bound = -np.inf
     if model.warm_start and hasattr(model, "means_"):
         starts, earlier_bound = [_continued(model, problem)], getattr(model, "lower_bound_", -np.inf)
@@ -198,7 +199,7 @@ def _workers():
         pool.shutdown(cancel_futures=True)
 
 
-def _searched(model, problem, observe):
+def _searched(model, problem, observe, observe_search):
     """Search for the best mode, and finish there."""
     given = _given(model, problem)
     if any(part is not None for part in given):
@@ -207,13 +208,28 @@ def _searched(model, problem, observe):
             "precisions_init, and nothing fixed. Give a number of starts instead."
         )
     with _workers() as pool:
-        found = search(problem, model.n_components, check_random_state(model.random_state), map=pool.map)
+        watched = _counted(pool.map, observe_search)
+        found = search(problem, model.n_components, check_random_state(model.random_state), map=watched)
     if found.fit.status is Status.INTERRUPTED:
         return found.fit, found.modes
     solver = "auto" if model.solver == "em" else model.solver
     limits = solver, model.tol, model.gap_tol, max(MOST_ITERATIONS, model.max_iter)
     (fit,) = _fits(model, problem, [found.fit.components], -np.inf, observe, limits)
     return fit, found.modes
+
+
+def _counted(map, observe):
+    """As a map, of which all results are taken, that tells an observer how many there have been so far."""
+    if observe is None:
+        return map
+    numbers = count(1)
+
+    def counted(function, items):
+        for result in map(function, items):
+            observe(next(numbers))
+            yield result
+
+    return counted
 
 
 def in_data_units(components, centre, covariance):

@@ -44,7 +44,8 @@ def mixture(model: Any, X: Any, feature_names: "Sequence[str] | None" = None) ->
     Parameters
     ----------
     model : GaussianMixture
-        A fitted mixture, of any covariance type. Without `lower_bounds_` the log-likelihood is left out.
+        A fitted mixture, of any covariance type. Without `lower_bounds_`, and of a search (``n_init="auto"``), the
+        log-likelihood by iteration is left out.
     X : array_like of shape (n_rows, n_features)
         The data that the mixture was fitted to. Of more than 5000 rows a random sample is drawn; the title says so.
     feature_names : sequence of str, optional
@@ -95,7 +96,8 @@ def em(
     ----------
     model : GaussianMixture
         Its arguments say what to fit. A copy is fitted; the model itself is not changed. Of several starts the best is
-        drawn.
+        drawn. It is always EM that is drawn, stopped by `tol`, also of a model with another `solver`. A search,
+        ``n_init="auto"``, is refused: it is not one course of EM.
     X : array_like of shape (n_rows, n_features)
         The data. Of more than 5000 rows a random sample is drawn, and all are fitted.
     feature_names : sequence of str, optional
@@ -117,7 +119,7 @@ def em(
     ImportError
         If matplotlib is not installed.
     DataError
-        If the model is none of ours, or names, features or iterations are not as described.
+        If the model is none of ours or searches, or names, features or iterations are not as described.
 
     Examples
     --------
@@ -166,7 +168,8 @@ def animate(
     ImportError
         If matplotlib is not installed.
     DataError
-        If the suffix is another, the model none of ours, or names, features or iterations are not as described.
+        If the suffix is another, the model none of ours or one that searches, or names, features or iterations are not
+        as described.
     """
     require_matplotlib()
     check_suffix(path, FILM_SUFFIXES, "animations")

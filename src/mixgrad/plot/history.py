@@ -103,18 +103,26 @@ def check_iterations(iterations: Iterable[int]) -> tuple[int, ...]:
 
 
 def record_fit(model: Any, X: Any, iterations: Iterable[int]) -> tuple[Any, History]:
-    """Fit a copy of the model as its arguments say; return the copy, and the history of its best start."""
+    """Fit a copy of the model by EM, whatever its solver; return the copy, and the history of its best start."""
     import warnings
 
     from sklearn.base import clone
     from sklearn.exceptions import ConvergenceWarning
 
     from mixgrad.mixture.estimators import GaussianMixture
+    from mixgrad.mixture.solvers import SOLVERS
 
     if not isinstance(model, GaussianMixture):
         raise DataError(f"expected a mixgrad.GaussianMixture, whose arguments say what to fit; got {model!r:.200}")
+    if model.n_init == "auto":
+        raise DataError(
+            "n_init='auto' searches by some hundred short runs, which are not one course of EM to draw. Give a number "
+            "of starts, model.set_params(n_init=10), or draw what the search finds, plot.mixture(model.fit(X), X)."
+        )
     recorder = Recorder(iterations)
     fitted: Any = clone(model)
+    if fitted.solver in SOLVERS:  # their iterations are none of EM's
+        fitted.solver = "em"
     with warnings.catch_warnings():
         # The picture says whether the fit converged; a lecture often stops it early.
         warnings.simplefilter("ignore", ConvergenceWarning)

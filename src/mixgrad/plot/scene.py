@@ -77,7 +77,8 @@ def make_scene(model: Any, X: Any, feature_names: Sequence[str] | None) -> Scene
     weights = np.asarray(model.weights_, dtype=np.float64)
     points = draw_points(data)
     colors = component_colors(k)
-    bounds = getattr(model, "lower_bounds_", None)
+    # Iterations that only finish what a search has found are no course of a fit.
+    bounds = None if getattr(model, "n_init", 1) == "auto" else getattr(model, "lower_bounds_", None)
     return Scene(
         data=data,
         points=points,
