@@ -24,6 +24,7 @@ import numpy as np
 
 from mixgrad._errors import UnsupportedError
 from mixgrad.derivatives import value_and_grad
+from mixgrad.mixture.recordings import run_recorded
 
 __all__ = ["Table", "candidates", "nearest", "picked", "picked_scores", "statistics", "tiles"]
 
@@ -177,7 +178,7 @@ class Table:
         """Inertia of the rows, weights of clusters, and sums of rows about centres: value and gradient."""
         given = np.zeros(len(centres)), centres, self.rows, self.weights, labels
         found = self._compiled(statistics, len(labels), *given)
-        value, mass, moments = statistics(*given) if found is None else found
+        value, mass, moments = run_recorded(statistics, (statistics,), given) if found is None else found
         return -2.0 * float(value), mass, moments
 
     def difference(self, centres, labels, before, some):

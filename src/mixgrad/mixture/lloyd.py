@@ -74,10 +74,16 @@ class _Assignment:
         changed = np.flatnonzero(labels != before)
         if len(changed):
             rows = changed if due is None else due[changed]
-            mass, moments = self._table.difference(self._about, labels[changed], before[changed], rows)
-            self.mass, self._moments = self.mass + mass, self._moments + moments
-            self.labels[rows] = labels[changed]
+            self._relabel(rows, labels[changed], before[changed])
         return len(changed)
+
+    def _relabel(self, rows, labels, before):
+        self.labels[rows] = labels
+        if self._table.is_large:
+            mass, moments = self._table.difference(self._about, labels, before, rows)
+            self.mass, self._moments = self.mass + mass, self._moments + moments
+        else:  # a recording for all rows costs less than the derivative for some
+            _, self.mass, self._moments = self._table.statistics(self._about, self.labels)
 
     def means(self):
         """Means of the clusters' rows, shape (K, d); empty clusters get rows that are far from their centres."""

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from mixgrad._tree import flatten
-from mixgrad.core.interpret import compiled as as_function
 from mixgrad.mixture.likelihood import (
     Statistics,
     log_densities,
@@ -22,8 +21,7 @@ from mixgrad.mixture.likelihood import (
     restricted,
     scores,
 )
-from mixgrad.program.simplify import simplify
-from mixgrad.staging import record
+from mixgrad.mixture.recordings import run_recorded
 
 __all__ = [
     "Rows",
@@ -39,7 +37,6 @@ __all__ = [
 
 WORTH_COMPILING = 20_000
 """Rows times components times features from which an iteration of NumPy takes about a millisecond."""
-MOST_RECORDINGS = 64
 
 
 class Rows(NamedTuple):
@@ -163,7 +160,8 @@ def over_rows(program, rows, centre, components, covariance, *others, often=Fals
         if often or len(table.X) * components.means.size >= WORTH_COMPILING:
             n_of_rows = sum(array is not None for array in table) + (rows is not table)  # these arrays come first
             return _compiled(program, covariance, structure, n_of_rows)(*leaves)
-        return _interpreted(program, covariance, structure, leaves)
+        name = program, covariance, structure
+        return run_recorded(_of_leaves(*name), name, leaves)
 
 
 def _of_leaves(program, covariance, structure):
@@ -180,19 +178,3 @@ def _compiled(program, covariance, structure, n_of_rows):
     from mixgrad.compiled import jit  # which loads the compiler: small tables need none
 
     return jit(_of_leaves(program, covariance, structure), dynamic=tuple(range(n_of_rows)))
-
-
-def _interpreted(program, covariance, structure, leaves):
-    """Run a recording of a program, made once for each shape: it is the derivative, and no longer takes it."""
-    key = (program, covariance, structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
-    if key not in _recordings:
-        names = [f"x{i}" for i in range(len(leaves))]
-        recorded, result = record(_of_leaves(program, covariance, structure), leaves, names, program)
-        if len(_recordings) >= MOST_RECORDINGS:
-            _recordings.pop(next(iter(_recordings)))
-        _recordings[key] = as_function(simplify(recorded, "all")), result
-    function, result = _recordings[key]
-    return result.unflatten(list(function(*leaves)))
-
-
-_recordings = {}

@@ -17,7 +17,7 @@ FLOOR = 1e-6
 # Shares of the rows that may be crowded: the spread is that of the first of them that is not on one point.
 CROWDS = (0.1, 0.2, 0.5, 1.0)
 # Rows of a sample that are enough to find the spread.
-SAMPLE = 10_000
+SAMPLE = 4096
 
 
 class Units(NamedTuple):
@@ -58,10 +58,10 @@ class Units(NamedTuple):
         _refuse_overflow(low, high, LARGEST_SPAN[X.dtype.char])
         step = -(-len(X) // SAMPLE)
         sample, weights = X[::step].astype(np.float64), None if weights is None else weights[::step]
-        columns = [_Sorted(column, weights) for column in sample.T]
-        centre = np.array([column.centre() for column in columns])
-        spread = np.array([column.spread() for column in columns])
-        scale = np.array([column.quantile(0.9) - column.quantile(0.1) for column in columns])
+        columns = _in_order(sample, weights)
+        centre = np.concatenate([some.centre() for some in columns])
+        spread = np.concatenate([some.spread() for some in columns])
+        scale = np.concatenate([some.quantile(0.9) - some.quantile(0.1) for some in columns])
         size = np.maximum(np.abs(low - centre), np.abs(high - centre))
         largest = np.maximum(np.abs(low), np.abs(high))
         return cls(
@@ -76,40 +76,46 @@ class Units(NamedTuple):
         return np.maximum(FLOOR * self.spread, self.resolution)
 
 
-class _Sorted:
-    """The values of a column in order."""
+def _in_order(sample, weights):
+    """Return the columns of a table in order: all together if rows count alike, and else one by one."""
+    if weights is None:
+        return [_Sorted(np.sort(sample.T), np.arange(1.0, len(sample) + 1.0))]
+    orders = np.argsort(sample.T)
+    return [_Sorted(column[None, order], np.cumsum(weights[order])) for column, order in zip(sample.T, orders)]
 
-    def __init__(self, column, weights):
-        order = np.argsort(column)
-        self.values = column[order]
-        self.cumulated = np.cumsum(np.ones(len(column)) if weights is None else weights[order])
+
+class _Sorted(NamedTuple):
+    """Columns in order, of shape (m, n), and the weight of the values up to each place, of shape (n,)."""
+
+    values: np.ndarray
+    cumulated: np.ndarray
 
     def quantile(self, share):
-        """Smallest value that has at least this share of the weight at or below it."""
-        return self.values[self._place(share * self.cumulated[-1])]
+        """Smallest values that have at least this share of the weight at or below them."""
+        return self.values[:, self._place(share * self.cumulated[-1])]
 
     def centre(self):
         low, high = self.quantile(0.01), self.quantile(0.99)
-        if high == low:
-            return low
         _, exponent = np.frexp(4.0 * (high - low))
         grid = np.ldexp(1.0, exponent)
-        return grid * np.round((low + 0.5 * (high - low)) / grid)
+        return np.where(high == low, low, grid * np.round((low + 0.5 * (high - low)) / grid))
 
     def spread(self):
+        found = np.zeros(len(self.values))
         before = np.append(0.0, self.cumulated[:-1])
         for share in CROWDS:
             needed = before + share * self.cumulated[-1]
             inside = needed <= self.cumulated[-1] * (1.0 + 1e-12)
-            widths = self.values[self._place(needed[inside])] - self.values[inside]
-            if np.min(widths) > 0.0:
-                return np.min(widths)
-        return 0.0
+            widths = self.values[:, self._place(needed[inside])] - self.values[:, inside]
+            found = np.where(found > 0.0, found, np.min(widths, axis=1))
+            if np.all(found > 0.0):
+                break
+        return found
 
     def _place(self, weight):
         # A hair less, for sums of weights are rounded.
         places = np.searchsorted(self.cumulated, weight * (1.0 - 1e-12))
-        return np.minimum(places, len(self.values) - 1)
+        return np.minimum(places, len(self.cumulated) - 1)
 
 
 def _first_positive(size, other):
