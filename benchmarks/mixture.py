@@ -9,6 +9,7 @@ its tables.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -22,7 +23,21 @@ from typing import Any
 import mixture_cases as cases
 import numpy as np
 from mixture_child import run_child
-from mixture_fits import AGREE, NEAR, OURS, PEER, REG_COVAR, failure, iteration, kmeans, likelihood, whole
+from mixture_fits import (
+    AGREE,
+    ALMOST,
+    NEAR,
+    OURS,
+    PEER,
+    POMEGRANATE,
+    REG_COVAR,
+    failure,
+    iteration,
+    iteration_beside_pomegranate,
+    kmeans,
+    likelihood,
+    whole,
+)
 from report import ROOT, machine_line, number, table, write_json, write_section
 from sklearn.exceptions import ConvergenceWarning
 from timing import Neighbours, machine
@@ -50,6 +65,12 @@ RATES = """\
 GFLOP/s of mixgrad, and their part of what dgemm reaches on all threads. Counted is what two products with the table of
 1, x and x x^T (upper triangle; squares with 'diag', |x|^2 with 'spherical'; x x^T once for all components with 'tied')
 take, one for the scores and one for the statistics, and an exponential as one."""
+
+BESIDE_POMEGRANATE = f"""\
+### Beside pomegranate
+
+Iterations as above, whose log-likelihoods agree to {ALMOST:g} per row (pomegranate keeps some numbers in single
+precision, and adds nothing to covariances). Milliseconds: mixgrad, pomegranate (ratio)."""
 
 LIKELIHOOD = f"""\
 ### To the same log-likelihood
@@ -81,9 +102,14 @@ each. Two iterations of EM, from given parameters or after the default start. Me
 
 def ratio(result: dict[str, Any], what: str) -> float | None:
     """Return the peer's time over ours; None where something failed, or nothing was to be seen."""
-    if "error" in result or not result[OURS][what] or not result[PEER][what]:
+    if "error" in result:
         return None
-    return result[PEER][what] / result[OURS][what]
+    own, other = (result[name][what] for name in (OURS, peer_of(result)))
+    return other / own if own and other else None
+
+
+def peer_of(result: dict[str, Any]) -> str:
+    return POMEGRANATE if POMEGRANATE in result else PEER
 
 
 def sizes(result: dict[str, Any]) -> tuple[int, int, int]:
@@ -98,7 +124,7 @@ def name_of(result: dict[str, Any]) -> str:
 def both(result: dict[str, Any], what: str) -> str:
     if "error" in result:
         return "failed"
-    times = ", ".join(number(result[name][what] * 1e3) for name in (OURS, PEER))
+    times = ", ".join(number(result[name][what] * 1e3) for name in (OURS, peer_of(result)))
     return f"{times} ({number(ratio(result, what), 2)})"
 
 
@@ -138,6 +164,11 @@ def iteration_text(results: list[dict[str, Any]], dgemm: float) -> str:
         met = sum(rate >= DGEMM_AIM * dgemm for rate in rates)
         parts.append(f"Aim: {DGEMM_AIM:.0%} of dgemm; reached in {met} of {len(rates)}.")
     return "\n\n".join(parts)
+
+
+def pomegranate_text(results: list[dict[str, Any]]) -> str:
+    parts = [BESIDE_POMEGRANATE, by_type(results, lambda result: both(result, "iteration_s"))]
+    return "\n\n".join([*parts, summary(results, "iteration_s", AIM, LONG)])
 
 
 def likelihood_text(results: list[dict[str, Any]]) -> str:
@@ -207,6 +238,7 @@ def text_of(results: dict[str, Any]) -> str:
     parts = [INTRODUCTION, machine_line(facts, results["neighbours"])]
     texts = {
         "iteration": lambda rows: iteration_text(rows, facts["dgemm_GFLOP_per_s"]),
+        "pomegranate": pomegranate_text,
         "likelihood": likelihood_text,
         "whole": whole_text,
         "kmeans": kmeans_text,
@@ -242,7 +274,14 @@ def memory(item: tuple[cases.Case, str, tuple[str, ...]], budget: float) -> dict
     return {"start": start} | {name: run_child("memory", name, case, start) for name in names}
 
 
-MEASUREMENTS = {"iteration": iteration, "likelihood": likelihood, "whole": whole, "kmeans": kmeans, "memory": memory}
+MEASUREMENTS = {
+    "iteration": iteration,
+    "pomegranate": iteration_beside_pomegranate,
+    "likelihood": likelihood,
+    "whole": whole,
+    "kmeans": kmeans,
+    "memory": memory,
+}
 
 
 def measured(section: str, selection: str) -> list[dict[str, Any]]:
@@ -270,7 +309,8 @@ def main() -> None:
     options = parser.parse_args()
     selection = "quick" if options.quick else "all" if options.all else "default"
     warnings.simplefilter("ignore", ConvergenceWarning)
-    facts = machine(["mixgrad", "numpy", "scikit-learn"])
+    known = importlib.util.find_spec("pomegranate") is not None
+    facts = machine(["mixgrad", "numpy", "scikit-learn", *(["pomegranate", "torch"] if known else [])])
     results: dict[str, Any] = {"selection": selection, "machine": facts}
     with Neighbours() as neighbours, tempfile.TemporaryDirectory() as folder:
         os.environ["MIXGRAD_CACHE"] = folder  # what earlier runs have compiled is not there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -107,6 +108,16 @@ def iteration_cases(selection: str) -> list[Case]:
     if selection != "all":
         cases = [case for case in cases if case.size <= MOST and (case.features, case.components) in PAIRS]
     return [case for case in cases if case.is_possible]
+
+
+def pomegranate_cases(selection: str) -> list[Case]:
+    """Return the mixtures that are timed beside pomegranate, which has these two types; none if it is not installed."""
+    if importlib.util.find_spec("pomegranate") is None:
+        return []
+    if selection == "quick":
+        return [Case(5000, 5, 3, "diag")]
+    sizes = [(n, d, k) for n in ROWS[1:] for d, k in ((2, 10), (10, 10), (50, 10)) if n * d * k <= MOST]
+    return [Case(*size, kind) for size in sizes for kind in ("full", "diag")]
 
 
 def likelihood_cases(selection: str) -> list[Case]:

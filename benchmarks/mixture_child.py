@@ -29,6 +29,10 @@ def estimator(name: str, what: str = "GaussianMixture") -> Any:
         import mixgrad
 
         return getattr(mixgrad, what)
+    if name == "pomegranate":
+        from mixture_pomegranate import Pomegranate
+
+        return Pomegranate
     import sklearn.cluster
     import sklearn.mixture
 

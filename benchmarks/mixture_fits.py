@@ -16,10 +16,11 @@ from mixture_cases import Case, start_of, table_of
 from mixture_child import defaults, estimator, run_child, seconds
 from timing import Effort, measure
 
-OURS, PEER = "mixgrad", "scikit-learn"
+OURS, PEER, POMEGRANATE = "mixgrad", "scikit-learn", "pomegranate"
 MOST_ROUNDS = 9
 REG_COVAR = 1e-6
 AGREE = 1e-9  # of the log-likelihood per row
+ALMOST = 1e-6  # of that of contestants that keep some numbers in single precision
 CHECKED = 4  # iterations after which bounds are compared
 FEWEST, MOST = 3, 21  # iterations of the longer fits
 FIT_SHARE = 0.1  # of the seconds for a case, for the iterations of a longer fit
@@ -42,27 +43,33 @@ def failure(error: Exception) -> str:
 # Iterations -----------------------------------------------------------------------------------------------------------
 
 
+def made(name: str, case: Case, X: np.ndarray, iterations: int) -> Any:
+    """Return a model after at most so many iterations from the start of a case."""
+    settings = start_of(case) | {"reg_covar": REG_COVAR, "tol": 0.0}
+    return estimator(name)(max_iter=iterations, **settings).fit(X)
+
+
 def fitted(name: str, case: Case, X: np.ndarray, iterations: int) -> Any:
     """Return a model after a number of iterations from the start of a case; they must have been made."""
-    settings = start_of(case) | {"reg_covar": REG_COVAR, "tol": 0.0}
-    model = estimator(name)(max_iter=iterations, **settings).fit(X)
+    model = made(name, case, X, iterations)
     if model.n_iter_ != iterations:
         raise AssertionError(f"it made {model.n_iter_} iterations instead of {iterations}")
     return model
 
 
-def iteration(case: Case, budget: float) -> dict[str, Any]:
+def iteration(case: Case, budget: float, peer: str = PEER, agree: float = AGREE) -> dict[str, Any]:
     """Time an iteration of EM: the difference of fits of one and of several iterations, over their number less one."""
     X = table_of(case)
-    bounds = [fitted(name, case, X, CHECKED).lower_bound_ for name in (OURS, PEER)]
+    bounds = [fitted(name, case, X, CHECKED).score(X) for name in (OURS, peer)]
     apart = abs(bounds[0] - bounds[1])
-    if not apart <= AGREE:
+    if not apart <= agree:
         raise AssertionError(f"the bounds differ by {apart:.2g}: {bounds[0]:.12f} instead of {bounds[1]:.12f}")
     calls, several, each = {}, {}, 0.0
-    for name in (OURS, PEER):
+    for name in (OURS, peer):
         one, more = (seconds(functools.partial(fitted, name, case, X, m)) for m in (1, CHECKED))
         taken = max(more - one, 1e-3) / (CHECKED - 1)
-        several[name] = int(np.clip(FIT_SHARE * budget / taken, FEWEST, MOST))
+        most = made(name, case, X, MOST).n_iter_ if name == OURS else MOST  # it may stand still before
+        several[name] = int(np.clip(FIT_SHARE * budget / taken, FEWEST, most))
         each += 2 * one + (several[name] - 1) * taken
         for iterations in (several[name], 1):
             calls[f"{name} {iterations}"] = functools.partial(fitted, name, case, X, iterations)
@@ -72,6 +79,11 @@ def iteration(case: Case, budget: float) -> dict[str, Any]:
         one, more = times[f"{name} 1"].minimum, times[f"{name} {count}"].minimum
         result[name] = {"iteration_s": max(0.0, more - one) / (count - 1), "one_s": one, "iterations": count}
     return result
+
+
+def iteration_beside_pomegranate(case: Case, budget: float) -> dict[str, Any]:
+    """As `iteration`, with another peer."""
+    return iteration(case, budget, POMEGRANATE, ALMOST)
 
 
 # To the same likelihood -----------------------------------------------------------------------------------------------

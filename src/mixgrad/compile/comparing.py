@@ -12,6 +12,8 @@ from mixgrad.rules.index import Form
 
 Formula = Length | Scaled
 
+BLOCK = 65_536  # numbers that are compared at a time
+
 
 class Comparison:
     """Compares programs.
@@ -127,7 +129,7 @@ class Comparison:
             return
         counts = counted(a), counted(b)
         if is_uniform(a) and is_uniform(b):
-            self._number(a.ravel()[0], b.ravel()[0])
+            self._number(a.flat[0], b.flat[0])
         elif None in counts or counts[0] != counts[1]:
             raise self._differ(a, b, "a constant array is ")
         self._shape(a.shape, b.shape)
@@ -145,8 +147,9 @@ def is_uniform(array: np.ndarray) -> bool:
     """Whether an array has numbers, and all are the same."""
     if not array.size:
         return False
-    numbers = np.ascontiguousarray(array).reshape(array.size, 1).view(np.uint8)
-    return bool(np.all(numbers == numbers[0]))
+    once = array[tuple(slice(None) if stride else 0 for stride in array.strides)]  # broadcast ones may be huge
+    numbers = np.ascontiguousarray(once).reshape(once.size, 1).view(np.uint8)
+    return all(np.all(numbers[i : i + BLOCK] == numbers[0]) for i in range(0, len(numbers), BLOCK))
 
 
 def counted(array: np.ndarray) -> tuple[int, int, int] | None:
@@ -154,7 +157,7 @@ def counted(array: np.ndarray) -> tuple[int, int, int] | None:
     long = [dim for dim, length in enumerate(array.shape) if length != 1]
     if array.dtype.kind != "i" or len(long) != 1 or array.size < 2:
         return None
-    first, second = map(int, array.ravel()[:2])
+    first, second = map(int, array.flat[:2])
     whole = first + (second - first) * np.arange(array.size, dtype=np.int64)
     return (long[0], first, second - first) if np.array_equal(array.ravel(), whole) else None
 
