@@ -82,6 +82,28 @@ def test_a_forked_child_goes_on_after_threads_have_run(tmp_path):
     assert run_script(tmp_path, code) == f"{[0] * 7} True\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks where Linux lists threads")
+def test_threads_are_started_once_and_stay(tmp_path):
+    code = """
+    from model import *
+
+    seen = lambda: set(os.listdir("/proc/self/task"))
+    before = seen()
+    gradient(means, x)
+    started = seen() - before
+    for _ in range(20):
+        gradient(means, x)
+    with mg.threads(2):
+        gradient(means, x)
+    child = os.fork()
+    if not child:
+        gradient(means, x)
+        os._exit(len(seen()) - 1)
+    print(len(started), seen() == before | started, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert run_script(tmp_path, code) == "3 True 3\n"
+
+
 def test_a_child_compiles_although_another_thread_did_when_it_was_forked(tmp_path):
     code = """
     import time
