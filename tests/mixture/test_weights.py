@@ -127,6 +127,28 @@ def test_known_components_and_weights(table, counts, rng, covariance_type):
     np.testing.assert_allclose(weighted.covariances_, repeated.covariances_, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("start", ["given", "warm"])
+def test_known_components_keep_what_is_fixed_and_nothing_else_of_a_start(table, start, covariance_type):
+    labels = np.arange(len(table)) % 3
+    first = GaussianMixture(3, covariance_type=covariance_type, random_state=0, warm_start=True).fit(table)
+    means, weights = first.means_.copy(), first.weights_.copy()
+    options = {"weights_init": first.weights_, "means_init": first.means_, "precisions_init": first.precisions_}
+    model = first if start == "warm" else GaussianMixture(3, covariance_type=covariance_type, **options)
+    assert same(clone(model).fit(table, labels), GaussianMixture(3, covariance_type=covariance_type).fit(table, labels))
+    model.set_params(fixed={"means", "weights"}).fit(table, labels)
+    np.testing.assert_allclose(model.means_, means, rtol=1e-12)
+    np.testing.assert_allclose(model.weights_, weights, rtol=1e-12)
+    scatter = np.stack([(table[labels == k] - means[k]).T @ (table[labels == k] - means[k]) for k in range(3)])
+    counts, n_features = np.bincount(labels), table.shape[1]
+    expected = {
+        "full": scatter / counts[:, None, None],
+        "tied": scatter.sum(axis=0) / len(table),
+        "diag": np.diagonal(scatter, axis1=1, axis2=2) / counts[:, None],
+        "spherical": np.trace(scatter, axis1=1, axis2=2) / (n_features * counts),
+    }
+    np.testing.assert_allclose(model.covariances_, expected[covariance_type], rtol=1e-9)
+
+
 def test_partly_known_components_keep_their_names(rng, covariance_type):
     truth = rng.integers(3, size=300)
     places = np.array([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0]])[truth]

@@ -14,7 +14,7 @@ from mixgrad._errors import CollapseWarning, DataError
 from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.covariance import Fixed
 from mixgrad.mixture.distinct import check_sample_weight, distinct
-from mixgrad.mixture.em import Fit, Problem, Status, labelled
+from mixgrad.mixture.em import Fit, Problem, Status, labelled, maximised
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.multistart import modes_of, search
 from mixgrad.mixture.progress import Printer
@@ -96,6 +96,7 @@ def make_problem(model, X, y, sample_weight):
     if weights is not None and not np.all(weights):
         kept = weights > 0.0
         X, weights, labels = X[kept], weights[kept], None if labels is None else labels[kept]
+        labels = None if labels is None or np.all(labels < 0) else labels
     if model.reg_covar is None and labels is None and len(X) <= LARGE:  # sorting more takes more memory than their fit
         X, weights = _in_order(*distinct(X, weights)[:2])
     covariance, fixed = COVARIANCES[model.covariance_type], check_fixed(model)
@@ -121,10 +122,10 @@ def best_fit(model, problem, observe=None):
     if labels is not None and np.all(labels >= 0):
         fit = _supervised(model, problem)
         return fit, modes_of(problem, [fit])
-    if model.n_init == "auto" and labels is None and not (model.warm_start and hasattr(model, "means_")):
+    if model.n_init == "auto" and labels is None and not _is_warm(model):
         return _searched(model, problem, observe)
     earlier_bound = -np.inf
-    if model.warm_start and hasattr(model, "means_"):
+    if _is_warm(model):
         starts, earlier_bound = [_continued(model, problem)], getattr(model, "lower_bound_", -np.inf)
     else:
         starts = _starts(model, problem)
@@ -268,11 +269,15 @@ def check_fixed(model):
     unknown = sorted(set(map(str, names)) - set(Fixed._fields))
     if unknown:
         raise DataError(f"fixed should name some of {', '.join(Fixed._fields)}, but got {', '.join(unknown)}.")
-    warm = model.warm_start and hasattr(model, "means_")
     for name, given in (("means", "means_init"), ("covariances", "precisions_init")):
-        if name in names and getattr(model, given) is None and not warm:
+        if name in names and getattr(model, given) is None and not _is_warm(model):
             raise DataError(f"fixed={name!r} keeps the {name} at their start, so it needs {given} (or a warm start).")
     return Fixed(**{name: name in names for name in Fixed._fields})
+
+
+def _is_warm(model):
+    """Whether the fit begins where the model is."""
+    return model.warm_start and hasattr(model, "means_")
 
 
 def _in_order(X, weights):
@@ -284,11 +289,19 @@ def _in_order(X, weights):
 
 
 def _supervised(model, problem):
-    given = _given(model, problem)
-    components, collapsed = labelled(problem, problem.rows.labels, model.n_components, given.factors)
-    components = given.put_into(components) if any(problem.fixed) else components
+    """Fit rows whose components are all known: the M-step that keeps what is fixed, and nothing else of a start."""
+    components, collapsed = labelled(problem, problem.rows.labels, model.n_components)
+    if any(problem.fixed):
+        components = _kept(model, problem).put_into(components)
+        components, collapsed = maximised(problem, components, problem.sweep(components))
     bound = float(problem.sweep(components).log_likelihood) / problem.total
-    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3)
+    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3 + any(problem.fixed))
+
+
+def _kept(model, problem):
+    """Return the parts of the start that are fixed, as `Given`."""
+    given = Given.of(_continued(model, problem)) if _is_warm(model) else _given(model, problem)
+    return Given(*(part if fixed else None for part, fixed in zip(given, problem.fixed, strict=True)))
 
 
 def _starts(model, problem):

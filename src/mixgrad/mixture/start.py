@@ -42,9 +42,15 @@ class Given(NamedTuple):
     means: np.ndarray | None = None
     factors: tuple | None = None
 
+    @classmethod
+    def of(cls, components):
+        """Return all of some components."""
+        return cls(components.weights, components.means, (components.factor, components.whitening))
+
     def put_into(self, components):
         """Components with what is given in its place."""
-        named = {"weights": self.weights, "means": self.means}
+        factor, whitening = (None, None) if self.factors is None else self.factors
+        named = {"weights": self.weights, "means": self.means, "factor": factor, "whitening": whitening}
         return components._replace(**{name: values for name, values in named.items() if values is not None})
 
 
