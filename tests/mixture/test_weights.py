@@ -166,6 +166,21 @@ def test_partly_known_components_keep_their_names(rng, covariance_type):
         assert model.lower_bound_ == pytest.approx(rows.mean(), abs=1e-7)
 
 
+def test_weights_count_known_rows_when_the_others_are_given_to_the_nearest(rng):
+    X = np.r_[[0.0, 3.0, 10.0, 12.0], np.round(rng.uniform(0.0, 12.0, size=30), 3)][:, None]
+    known, counts = np.r_[0, 0, 1, 1, np.full(30, -1)], np.r_[1, 40, 1, 1, np.ones(30, dtype=int)]
+    with pytest.warns(UserWarning, match="did not converge"):
+        weighted = GaussianMixture(2, max_iter=1).fit(X, known, sample_weight=counts)
+        repeated = GaussianMixture(2, max_iter=1).fit(np.repeat(X, counts, axis=0), np.repeat(known, counts))
+    np.testing.assert_allclose(weighted.means_, repeated.means_, rtol=1e-10)
+
+
+def test_known_rows_without_weight_are_not_there(table):
+    known, weights = np.r_[1, np.full(len(table) - 1, -1)], np.r_[0.0, np.ones(len(table) - 1)]
+    model = GaussianMixture(2, random_state=0).fit(table, known, sample_weight=weights)
+    assert same(GaussianMixture(2, random_state=0).fit(table[1:]), model)
+
+
 def test_a_component_of_which_no_row_is_known_is_found(rng):
     truth = rng.integers(3, size=300)
     X = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])[truth] + rng.normal(size=(300, 2))
@@ -178,8 +193,9 @@ def test_labels_that_are_none(table):
     plain = GaussianMixture(2, random_state=0).fit(table)
     for y in (np.linspace(0.0, 1.0, len(table)), np.full(len(table), "a"), np.full(len(table), -1), None):
         assert same(GaussianMixture(2, random_state=0).fit(table, y), plain)
-    with pytest.warns(UserWarning, match=r"integers from 1 to 2.*0 to 1, or -1 for unknown.*ignored"):
+    with pytest.warns(UserWarning, match=r"integers from 1 to 2.*0 to 1, or -1 for unknown.*ignored") as caught:
         assert same(GaussianMixture(2, random_state=0).fit(table, np.arange(len(table)) % 2 + 1), plain)
+    assert caught[0].filename == __file__
 
 
 # Fixed parameters -----------------------------------------------------------------------------------------------------

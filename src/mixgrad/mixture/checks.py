@@ -61,7 +61,7 @@ def check_labels(y, n_rows, n_components):
         warnings.warn(
             f"y holds integers from {labels.min()} to {labels.max()}, which are not all components (0 to "
             f"{n_components - 1}, or -1 for unknown): it is ignored.",
-            stacklevel=6,
+            stacklevel=5,
         )
         return None
     return labels if np.any(labels >= 0) else None
