@@ -25,7 +25,7 @@ __all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units
 
 # For the mode that a search has found.
 MOST_ITERATIONS = 1000
-# A component of less than this many rows has none.
+# A component of less than this share of the lightest row has none.
 NO_ROWS = 1e-3
 
 
@@ -232,14 +232,14 @@ def modes_in_data_units(modes, centre, covariance):
 
 def diagnostics(fit, problem):
     """List what is wrong with the components of a fit, as `Diagnostic`."""
-    found = []
-    for k, (collapsed, weight) in enumerate(zip(fit.collapsed, fit.components.weights, strict=True)):
-        if weight * len(problem.rows.X) < NO_ROWS:
+    found, least = [], NO_ROWS if problem.rows.weights is None else NO_ROWS * np.min(problem.rows.weights)
+    for k, (collapsed, n_rows) in enumerate(zip(fit.collapsed, fit.components.weights * problem.total, strict=True)):
+        if n_rows < least:
             found.append(Diagnostic(k, "empty", f"component {k} has no rows"))
         elif collapsed:
-            rows = f"{weight * problem.total:.4g} rows"
             message = (
-                f"component {k} ({rows}) shrank onto a point, line or plane; its covariance is kept from vanishing"
+                f"component {k} ({n_rows:.4g} rows) shrank onto a point, line or plane; its covariance is kept from "
+                "vanishing"
             )
             found.append(Diagnostic(k, "collapsed", message))
     return found
