@@ -220,6 +220,16 @@ def test_fixed_parameters_stay(table, covariance_type, fixed):
     assert np.all(np.diff(model.lower_bounds_) >= -1e-12)
 
 
+def test_fixed_may_be_any_collection_of_names(table):
+    options = {"means_init": table[:3], "weights_init": [0.2, 0.3, 0.5], "random_state": 0, "max_iter": 300}
+    models = [
+        GaussianMixture(3, fixed=fixed, **options).fit(table)
+        for fixed in ({"means", "weights"}, ["weights", "means"], np.array(["means", "weights"]))
+    ]
+    assert same(models[0], models[1])
+    assert same(models[0], models[2])
+
+
 def test_means_only_is_the_lecture(rng):
     # Known spherical variances and equal weights: EM for means alone, in a line of NumPy.
     X = np.r_[rng.normal(-2.0, 1.0, 80), rng.normal(3.0, 1.0, 120)][:, None]

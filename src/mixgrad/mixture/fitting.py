@@ -265,7 +265,7 @@ def warn_of(fit, found, max_iter, stacklevel):
 
 def check_fixed(model):
     """Blocks that `model.fixed` names, as `Fixed`; refuses what has no value to be fixed at."""
-    names = (model.fixed,) if isinstance(model.fixed, str) else tuple(model.fixed or ())
+    names = (model.fixed,) if isinstance(model.fixed, str) else () if model.fixed is None else tuple(model.fixed)
     unknown = sorted(set(map(str, names)) - set(Fixed._fields))
     if unknown:
         raise DataError(f"fixed should name some of {', '.join(Fixed._fields)}, but got {', '.join(unknown)}.")
