@@ -3,6 +3,7 @@
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from threading import Event
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from mixgrad._errors import CollapseWarning, DataError
 from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.covariance import Fixed
 from mixgrad.mixture.distinct import check_sample_weight, distinct
-from mixgrad.mixture.em import Fit, Problem, Status, labelled, maximised
+from mixgrad.mixture.em import Fit, Problem, Status, labelled, maximised, run
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.multistart import modes_of, search
 from mixgrad.mixture.progress import Printer
@@ -165,16 +166,11 @@ def _limits(model) -> tuple[str, float, float, int]:
 
 def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
     """As `_fits`, but in parallel, and without telling anybody."""
-    stop = Event()
-
-    def check(state):
-        if stop.is_set():
-            raise KeyboardInterrupt
 
     def fitted(components):
-        return solve(problem, components, *_limits(model), lower_bound=earlier_bound, observe=check)
+        return solve(problem, components, *_limits(model), lower_bound=earlier_bound, observe=_until(stop))
 
-    with _workers() as pool:
+    with _workers() as (pool, stop):
         futures = []
         try:
             for components in starts:
@@ -190,13 +186,25 @@ def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
 
 @contextmanager
 def _workers():
+    """Yield threads, and an event that is to stop the fits in them; it is set at the end."""
     from mixgrad.compile.threads import get_threads  # which loads the compiler
 
-    pool = ThreadPoolExecutor(get_threads())
+    pool, stop = ThreadPoolExecutor(get_threads()), Event()
     try:
-        yield pool
+        yield pool, stop
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+def _until(stop):
+    """Return an observer that interrupts a fit once an event is set."""
+
+    def check(state):
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    return check
 
 
 def _searched(model, problem, observe):
@@ -207,8 +215,9 @@ def _searched(model, problem, observe):
             "n_init='auto' searches among starts of its own: it takes neither weights_init, means_init nor "
             "precisions_init, and nothing fixed. Give a number of starts instead."
         )
-    with _workers() as pool:
-        found = search(problem, model.n_components, check_random_state(model.random_state), map=pool.map)
+    with _workers() as (pool, stop):
+        run_until = partial(run, observe=_until(stop))
+        found = search(problem, model.n_components, check_random_state(model.random_state), run_until, map=pool.map)
     if found.fit.status is Status.INTERRUPTED:
         return found.fit, found.modes
     solver = "auto" if model.solver == "em" else model.solver
