@@ -6,7 +6,21 @@ import numpy as np
 
 from mixgrad._errors import DataError
 
-__all__ = ["check_covariances", "check_labels", "check_means", "check_precisions", "check_weights"]
+__all__ = ["check_covariances", "check_labels", "check_means", "check_parameters", "check_precisions", "check_weights"]
+
+
+def check_parameters(weights, means, covariances, covariance):
+    """Weights, means and covariances of one mixture, whose size is that of the means."""
+    try:
+        shape = np.shape(means)
+    except ValueError as error:
+        raise DataError(
+            f"The parameter 'means' should be an array of shape (n_components, n_features): {error}."
+        ) from None
+    if len(shape) != 2 or 0 in shape:
+        raise DataError(f"The parameter 'means' should have the shape (n_components, n_features), but got {shape}.")
+    weights, means = check_weights(weights, shape[0]), check_means(means, *shape)
+    return weights, means, check_covariances(covariances, covariance, *shape)
 
 
 def check_weights(weights, n_components, name="weights"):
