@@ -229,6 +229,15 @@ def test_fixed_may_be_any_collection_of_names(table):
     assert same(models[0], models[2])
 
 
+def test_criteria_count_what_is_estimated(table, covariance_type):
+    model = GaussianMixture(3, covariance_type=covariance_type, random_state=0, warm_start=True).fit(table)
+    free = model._n_parameters()
+    n_features = table.shape[1]
+    for fixed, count in (("weights", 2), ("means", 3 * n_features), ({"weights", "means"}, 2 + 3 * n_features)):
+        model.set_params(fixed=fixed).fit(table)
+        assert model.aic(table) == pytest.approx(-2.0 * len(table) * model.score(table) + 2.0 * (free - count))
+
+
 def test_means_only_is_the_lecture(rng):
     # Known spherical variances and equal weights: EM for means alone, in a line of NumPy.
     X = np.r_[rng.normal(-2.0, 1.0, 80), rng.normal(3.0, 1.0, 120)][:, None]

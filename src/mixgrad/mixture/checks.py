@@ -5,8 +5,17 @@ import warnings
 import numpy as np
 
 from mixgrad._errors import DataError
+from mixgrad.mixture.covariance import Fixed
 
-__all__ = ["check_covariances", "check_labels", "check_means", "check_parameters", "check_precisions", "check_weights"]
+__all__ = [
+    "check_covariances",
+    "check_fixed",
+    "check_labels",
+    "check_means",
+    "check_parameters",
+    "check_precisions",
+    "check_weights",
+]
 
 
 def check_parameters(weights, means, covariances, covariance):
@@ -58,6 +67,15 @@ def check_precisions(precisions, covariance, n_components, n_features, name="pre
     if not covariance.is_positive(precisions):
         raise DataError(f"The parameter '{name}': a '{covariance.name} precision' should be {covariance.positivity}.")
     return precisions
+
+
+def check_fixed(fixed):
+    """Blocks of parameters that stay as they are, from their names, as `Fixed`."""
+    names = (fixed,) if isinstance(fixed, str) else () if fixed is None else tuple(fixed)
+    unknown = sorted(set(map(str, names)) - set(Fixed._fields))
+    if unknown:
+        raise DataError(f"fixed should name some of {', '.join(Fixed._fields)}, but got {', '.join(unknown)}.")
+    return Fixed(**{name: name in names for name in Fixed._fields})
 
 
 def check_labels(y, n_rows, n_components):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mixgrad._errors import DataError
 from mixgrad.mixture import sweep
+from mixgrad.mixture.checks import check_fixed
 from mixgrad.mixture.distinct import check_sample_weight
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.likelihood import Components
@@ -21,6 +22,7 @@ class MixtureDistribution(DensityMixin, BaseEstimator):
 
     covariance_type: str
     random_state: object
+    fixed: object
     weights_: np.ndarray
     means_: np.ndarray
     covariances_: np.ndarray
@@ -150,10 +152,11 @@ class MixtureDistribution(DensityMixin, BaseEstimator):
         return -2.0 * total + 2.0 * self._n_parameters()
 
     def _n_parameters(self):
-        """Count the free parameters, p."""
+        """Count the free parameters, p: those that no `fixed` keeps from being estimated."""
         n_components, n_features = self.means_.shape
         of_covariances = COVARIANCES[self.covariance_type].n_parameters(n_components, n_features)
-        return of_covariances + n_components * n_features + n_components - 1
+        counts = n_components - 1, n_components * n_features, of_covariances
+        return sum(count for count, fixed in zip(counts, check_fixed(self.fixed), strict=True) if not fixed)
 
     def _store(self, parameters, dtype):
         """Set the attributes that follow from the parameters.

@@ -12,8 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from mixgrad._errors import CollapseWarning, DataError
-from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
-from mixgrad.mixture.covariance import Fixed
+from mixgrad.mixture.checks import check_fixed, check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.distinct import check_sample_weight, distinct
 from mixgrad.mixture.em import Fit, Problem, Status, labelled, maximised, run
 from mixgrad.mixture.gaussian import COVARIANCES
@@ -100,8 +99,7 @@ def make_problem(model, X, y, sample_weight):
         labels = None if labels is None or np.all(labels < 0) else labels
     if model.reg_covar is None and labels is None and len(X) <= LARGE:  # sorting more takes more memory than their fit
         X, weights = _in_order(*distinct(X, weights)[:2])
-    covariance, fixed = COVARIANCES[model.covariance_type], check_fixed(model)
-    return Problem.of(X, covariance, weights, labels, model.reg_covar, fixed)
+    return Problem.of(X, COVARIANCES[model.covariance_type], weights, labels, model.reg_covar, _fixed(model))
 
 
 def best_fit(model, problem, observe=None):
@@ -272,16 +270,13 @@ def warn_of(fit, found, max_iter, stacklevel):
         )
 
 
-def check_fixed(model):
-    """Blocks that `model.fixed` names, as `Fixed`; refuses what has no value to be fixed at."""
-    names = (model.fixed,) if isinstance(model.fixed, str) else () if model.fixed is None else tuple(model.fixed)
-    unknown = sorted(set(map(str, names)) - set(Fixed._fields))
-    if unknown:
-        raise DataError(f"fixed should name some of {', '.join(Fixed._fields)}, but got {', '.join(unknown)}.")
+def _fixed(model):
+    """Blocks that stay fixed; refuses what has no value to be fixed at."""
+    fixed = check_fixed(model.fixed)
     for name, given in (("means", "means_init"), ("covariances", "precisions_init")):
-        if name in names and getattr(model, given) is None and not _is_warm(model):
+        if getattr(fixed, name) and getattr(model, given) is None and not _is_warm(model):
             raise DataError(f"fixed={name!r} keeps the {name} at their start, so it needs {given} (or a warm start).")
-    return Fixed(**{name: name in names for name in Fixed._fields})
+    return fixed
 
 
 def _is_warm(model):
