@@ -304,8 +304,11 @@ def _supervised(model, problem):
 
 def _kept(model, problem):
     """Return the parts of the start that are fixed, as `Given`."""
-    given = Given.of(_continued(model, problem)) if _is_warm(model) else _given(model, problem)
-    return Given(*(part if fixed else None for part, fixed in zip(given, problem.fixed, strict=True)))
+    weights, means, factors = Given.of(_continued(model, problem)) if _is_warm(model) else _given(model, problem)
+    fixed = problem.fixed
+    return Given(
+        weights if fixed.weights else None, means if fixed.means else None, factors if fixed.covariances else None
+    )
 
 
 def _starts(model, problem):
