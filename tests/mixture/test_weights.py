@@ -63,6 +63,13 @@ def test_the_unit_of_weights_does_not_matter(table, counts, covariance_type):
     np.testing.assert_allclose(one.means_, other.means_, rtol=1e-6)
 
 
+def test_weights_near_the_end_of_the_numbers(table, counts, covariance_type):
+    options = {"covariance_type": covariance_type, "random_state": 1}
+    model = GaussianMixture(3, **options).fit(table, sample_weight=counts)
+    for power in (-1000, 1000):
+        assert same(GaussianMixture(3, **options).fit(table, sample_weight=np.ldexp(counts, power)), model)
+
+
 def test_scores_and_criteria_count_rows_by_weight(table, counts, covariance_type):
     model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(table)
     repeated = np.repeat(table, counts, axis=0)
@@ -79,6 +86,7 @@ def test_scores_and_criteria_count_rows_by_weight(table, counts, covariance_type
         (0.0, "at least one non-zero number"),
         (np.nan, "NaN or infinity"),
         ("heavy", "sample_weight"),
+        (1e307, "sum of the sample weights overflows"),
     ],
 )
 def test_weights_that_are_none(table, weights, message):

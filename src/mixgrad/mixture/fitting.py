@@ -27,6 +27,8 @@ __all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units
 MOST_ITERATIONS = 1000
 # A component of less than this share of the lightest row has none.
 NO_ROWS = 1e-3
+# Powers of two that the largest weight of a row may be without squares of weights coming near the end of the numbers.
+LARGEST_EXPONENT = 300
 
 
 class Parameters(NamedTuple):
@@ -97,6 +99,7 @@ def make_problem(model, X, y, sample_weight):
         kept = weights > 0.0
         X, weights, labels = X[kept], weights[kept], None if labels is None else labels[kept]
         labels = None if labels is None or np.all(labels < 0) else labels
+    weights = weights if weights is None else _of_ordinary_size(weights)
     if model.reg_covar is None and labels is None and len(X) <= LARGE:  # sorting more takes more memory than their fit
         X, weights = _in_order(*distinct(X, weights)[:2])
     return Problem.of(X, COVARIANCES[model.covariance_type], weights, labels, model.reg_covar, _fixed(model))
@@ -277,6 +280,12 @@ def _fixed(model):
         if getattr(fixed, name) and getattr(model, given) is None and not _is_warm(model):
             raise DataError(f"fixed={name!r} keeps the {name} at their start, so it needs {given} (or a warm start).")
     return fixed
+
+
+def _of_ordinary_size(weights):
+    """Weights in another unit where theirs is extreme: only their ratios count, and powers of two change no bit."""
+    exponent = int(np.frexp(np.max(weights))[1])
+    return weights if abs(exponent) <= LARGEST_EXPONENT else np.ldexp(weights, -exponent)
 
 
 def _is_warm(model):
