@@ -39,7 +39,8 @@ class GaussianMixture(MixtureDistribution):
     - A decrease of the log-likelihood, which `reg_covar` may cause, is never taken for convergence; a change no larger
       than rounding is. If the bound ends below an earlier one, the parameters of the highest bound are returned.
     - The arguments of the constructor are never overwritten.
-    - With ``reg_covar=0`` a component whose spread falls to the rounding of the data is refused.
+    - No standard deviation falls below a millionth of the data's own spread (see `reg_covar`), so a component that
+      shrinks onto a row, a line or a plane is no error, even with ``reg_covar=0``: `diagnostics_` names it.
     - Starts from single rows ('k-means++', 'random_from_data') have weights that sum to 1 and, for 'tied', the pooled
       covariance of the rows that they label; scikit-learn's weights sum to K / n there, which lowers the first bound by
       log(n / K), and its tied covariance counts the other rows too.
@@ -54,17 +55,17 @@ class GaussianMixture(MixtureDistribution):
         A fit has converged when the mean log-likelihood per row grows by less.
     reg_covar : float, default=None
         Added to the diagonal of the covariances, in squared units of the data, as in scikit-learn, where it is 1e-6;
-        then everything is as there, and a `random_state` draws the same starts.
-        None adds nothing, and keeps standard deviations above a millionth of the data's own spread instead, which
-        changes the covariances of collapsing components only. Then nothing depends on units, or on the order of rows:
-        starts are drawn from the rows in order, and k-means measures distances in units of the columns.
+        then a `random_state` draws the same starts as there. None adds nothing. Either way standard deviations stay
+        above a millionth of the data's own spread, which changes the covariances of collapsing components only.
+        With None nothing depends on units, or on the order of rows: starts are drawn from the rows in order, and
+        k-means measures distances in units of the columns.
     max_iter : int, default=100
         Largest number of iterations of one start. 0 returns the start itself.
     n_init : int or 'auto', default=1
         Number of starts; the one with the highest bound is kept. 'auto' searches for the best mode instead: some dozens
         of short runs of EM from random partitions of the rows, longer ones of the best of these, then from merging and
-        splitting components as long as that finds better modes, and the best one until it stands still. It takes a
-        thousand sweeps or two, on a sample of a large table, and returns no spurious mode: see `modes_`.
+        splitting components as long as that finds better modes, and the best one until it stands still. It takes
+        about two thousand sweeps, on a sample of a large table, and returns no spurious mode: see `modes_`.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
         How a start is drawn: the clusters of k-means; single rows far from each other; random labels; random rows.
     weights_init : array-like of shape (n_components,), default=None
@@ -83,7 +84,8 @@ class GaussianMixture(MixtureDistribution):
         Iterations from one printed line to the next.
     fixed : set of {'weights', 'means', 'covariances'}, default=None
         Parameters that stay as they are at the start: means at `means_init`, covariances at the inverses of
-        `precisions_init`, weights at `weights_init`, and equal without it.
+        `precisions_init`, weights at `weights_init`, and equal without it; with `warm_start` all at the model's own.
+        `aic` and `bic` do not count them.
     solver : {'em', 'squarem', 'newton', 'lbfgs', 'auto'}, default='em'
         How the likelihood is maximised. 'em' makes scikit-learn's iterations; the others go all the way to the maximum
         and stop by `gap_tol`, not by `tol`. 'auto' extrapolates EM ('squarem') and finishes by Newton's method where
@@ -252,8 +254,8 @@ class GaussianMixture(MixtureDistribution):
         X : array-like of shape (n_samples, n_features)
         y : array-like of int of shape (n_samples,), optional
             Known components of rows, 0 to n_components - 1, and -1 for rows of which nothing is known. If all are known
-            the fit is supervised: one step, in closed form. Anything else is a target for somebody else, and ignored as
-            in scikit-learn, with a warning if it looks like labels.
+            the fit is supervised: one step, in closed form, that takes nothing of a start but what is `fixed`. Anything
+            else is a target for somebody else, and ignored as in scikit-learn, with a warning if it looks like labels.
         sample_weight : array-like of shape (n_samples,), optional
             How often each row counts: a row of weight 2 is a row repeated, one of weight 0 is not there.
 
