@@ -143,6 +143,8 @@ def test_known_components_keep_what_is_fixed_and_nothing_else_of_a_start(table, 
     options = {"weights_init": first.weights_, "means_init": first.means_, "precisions_init": first.precisions_}
     model = first if start == "warm" else GaussianMixture(3, covariance_type=covariance_type, **options)
     assert same(clone(model).fit(table, labels), GaussianMixture(3, covariance_type=covariance_type).fit(table, labels))
+    with pytest.raises(DataError, match="'means_init' should have the shape"):
+        clone(model).set_params(means_init=[0.0]).fit(table, labels)
     model.set_params(fixed={"means", "weights"}).fit(table, labels)
     np.testing.assert_allclose(model.means_, means, rtol=1e-12)
     np.testing.assert_allclose(model.weights_, weights, rtol=1e-12)

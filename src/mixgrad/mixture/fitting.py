@@ -21,7 +21,17 @@ from mixgrad.mixture.progress import Printer
 from mixgrad.mixture.solvers import solve
 from mixgrad.mixture.start import LARGE, Given, drawn, from_known
 
-__all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units", "make_problem", "warn_of"]
+__all__ = [
+    "Diagnostic",
+    "ModeFound",
+    "Parameters",
+    "best_fit",
+    "diagnostics",
+    "in_data_units",
+    "make_problem",
+    "modes_in_data_units",
+    "warn_of",
+]
 
 # For the mode that a search has found.
 MOST_ITERATIONS = 1000
@@ -303,21 +313,14 @@ def _in_order(X, weights):
 
 def _supervised(model, problem):
     """Fit rows whose components are all known: the M-step that keeps what is fixed, and nothing else of a start."""
+    given, fixed = _given(model, problem), problem.fixed
     components, collapsed = labelled(problem, problem.rows.labels, model.n_components)
-    if any(problem.fixed):
-        components = _kept(model, problem).put_into(components)
+    if any(fixed):
+        given = Given.of(_continued(model, problem)) if _is_warm(model) else given
+        components = given.only(fixed).put_into(components)
         components, collapsed = maximised(problem, components, problem.sweep(components))
     bound = float(problem.sweep(components).log_likelihood) / problem.total
-    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3 + any(problem.fixed))
-
-
-def _kept(model, problem):
-    """Return the parts of the start that are fixed, as `Given`."""
-    weights, means, factors = Given.of(_continued(model, problem)) if _is_warm(model) else _given(model, problem)
-    fixed = problem.fixed
-    return Given(
-        weights if fixed.weights else None, means if fixed.means else None, factors if fixed.covariances else None
-    )
+    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3 + any(fixed))
 
 
 def _starts(model, problem):

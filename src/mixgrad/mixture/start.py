@@ -47,6 +47,14 @@ class Given(NamedTuple):
         """Return all of some components."""
         return cls(components.weights, components.means, (components.factor, components.whitening))
 
+    def only(self, fixed):
+        """Return what is `Fixed`."""
+        return Given(
+            self.weights if fixed.weights else None,
+            self.means if fixed.means else None,
+            self.factors if fixed.covariances else None,
+        )
+
     def put_into(self, components):
         """Components with what is given in its place."""
         factor, whitening = (None, None) if self.factors is None else self.factors
