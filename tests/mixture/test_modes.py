@@ -83,22 +83,25 @@ def test_an_interrupted_search_leaves_a_usable_model(faithful, monkeypatch):
 
 
 def test_an_interrupted_search_stops_its_threads(faithful, monkeypatch):
-    begun, stopped, main = [], [], threading.main_thread().ident
+    begun, stopped = threading.Event(), threading.Event()
 
-    def endless(*args, observe):
-        begun.append(args)
-        if begun[0] is args:
-            time.sleep(0.2)  # until all threads run
-            signal.pthread_kill(main, signal.SIGINT)
+    def endless(problem, observe):
+        begun.set()
         try:
             for _ in range(10_000):
                 observe(None)
                 time.sleep(0.001)
         except KeyboardInterrupt:
-            stopped.append(args)
+            stopped.set()
             raise
 
+    def interrupted(problem, n_components, random_state, run, map):
+        map(run, [problem])
+        assert begun.wait(timeout=60.0)
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(fitting, "run", endless)
+    monkeypatch.setattr(fitting, "search", interrupted)
     with pytest.raises(KeyboardInterrupt):
         GaussianMixture(3, n_init="auto", random_state=0).fit(faithful)
-    assert len(begun) == len(stopped) > 0
+    assert stopped.is_set()
