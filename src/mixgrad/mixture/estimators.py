@@ -137,7 +137,7 @@ class GaussianMixture(MixtureDistribution):
     --------
     >>> import numpy as np
     >>> from mixgrad.mixture import GaussianMixture
-    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = np.array([[0, 2], [1, 0], [1, 4], [2, 2], [9, 2], [10, 0], [10, 4], [11, 2]])
     >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
     >>> np.sort(model.means_, axis=0)
     array([[ 1.,  2.],
