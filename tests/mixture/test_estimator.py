@@ -351,6 +351,8 @@ def test_from_parameters_keeps_single_precision():
             ([1.0], [[0.0]], [[1.0]], "round"),
             "covariance_type should be one of full, tied, diag, spherical, but got 'rou",
         ),
+        (([1.0], [[0.0]], [[1.0]], ["diag"]), r"covariance_type should be one of .*, but got \['diag'\]"),
+        (([0.5, 0.5], [[0.0], [1.0, 2.0]], [1.0, 1.0], "spherical"), "'means' should be an array of shape .*inhomogen"),
         (([1.0], [[0.0]], [[0.0]], "diag"), "'diag covariance' should be positive"),
         (([1.0], [[np.inf]], [[1.0]], "diag"), "'means' holds NaN or infinity"),
     ],

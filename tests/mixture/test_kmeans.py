@@ -356,6 +356,10 @@ def test_warnings_about_arguments(X):
         KMeans(2, init=X[:2], n_init=3).fit(X)
     with pytest.warns(RuntimeWarning, match="algorithm='elkan' doesn't make sense for a single cluster"):
         KMeans(1, algorithm="elkan").fit(X)
+    for method in ("fit", "fit_predict"):
+        with pytest.warns(RuntimeWarning) as caught:
+            getattr(KMeans(1, init=X[:1], n_init=3, algorithm="elkan"), method)(X)
+        assert [warning.filename for warning in caught] == [__file__] * 2
 
 
 def test_wrong_use(X):

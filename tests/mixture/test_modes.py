@@ -1,6 +1,8 @@
 """``n_init="auto"`` and the modes that starts reach, as the estimator tells of them."""
 
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -68,13 +70,38 @@ def test_an_interrupted_search_leaves_a_usable_model(faithful, monkeypatch):
     def interrupted(*args, **kwargs):
         if next(calls) == 30:
             signal.raise_signal(signal.SIGINT)
-        return run(*args, **kwargs)
+        return multistart.run(*args, **kwargs)
 
-    run = multistart.run
-    monkeypatch.setattr(fitting, "search", lambda *args, map: multistart.search(*args, run=interrupted))
+    monkeypatch.setattr(fitting, "search", lambda *args, map: multistart.search(*args[:3], run=interrupted))
     model = GaussianMixture(3, n_init="auto", random_state=0)
     with pytest.raises(KeyboardInterrupt):
         model.fit(faithful)
     assert model.interrupted_
     assert not model.converged_
     assert -4.3 < model.score(faithful) < BEST / 272
+    assert model.n_sweeps_ == model.n_iter_
+
+
+def test_an_interrupted_search_stops_its_threads(faithful, monkeypatch):
+    begun, stopped = threading.Event(), threading.Event()
+
+    def endless(problem, observe):
+        begun.set()
+        try:
+            for _ in range(10_000):
+                observe(None)
+                time.sleep(0.001)
+        except KeyboardInterrupt:
+            stopped.set()
+            raise
+
+    def interrupted(problem, n_components, random_state, run, map):
+        map(run, [problem])
+        assert begun.wait(timeout=60.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "run", endless)
+    monkeypatch.setattr(fitting, "search", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        GaussianMixture(3, n_init="auto", random_state=0).fit(faithful)
+    assert stopped.is_set()

@@ -89,6 +89,11 @@ def test_components_that_collapse_are_named(name):
         assert f"component {found.component}" in found.message
 
 
+def test_a_single_row_beside_many_equal_ones_is_a_component():
+    with pytest.warns(CollapseWarning, match=r"component 0 \(1e\+05 rows\).*component 1 \(1 rows\) shrank"):
+        GaussianMixture(2, random_state=0).fit([[0.0], [1.0]], sample_weight=[100_000.0, 1.0])
+
+
 def test_an_outlier_has_a_component_and_the_others_fit_as_without_it():
     with pytest.warns(CollapseWarning):
         model = GaussianMixture(4, random_state=0, tol=1e-8, max_iter=500).fit(np.vstack([X, OUTLIER]))

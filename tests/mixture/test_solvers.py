@@ -68,6 +68,16 @@ def test_likelihood_never_decreases(tables, covariance_type, solver):
         assert model.score(tables[name]) >= model.lower_bound_ - 1e-13 * abs(model.lower_bound_), name
 
 
+@pytest.mark.parametrize("solver", ["squarem", "auto"])
+@pytest.mark.parametrize("covariance_type", ["full", "tied"])
+def test_nothing_is_gained_where_the_bound_is_nothing_but_rounding(solver, covariance_type):
+    rows = np.round(np.random.default_rng(5).normal(size=(24, 2)), 1)
+    far = np.vstack([rows, [1e12, -1e12]])  # correlated to twelve digits
+    model = GaussianMixture(1, covariance_type=covariance_type, solver=solver).fit(far)
+    assert model.converged_
+    assert np.min(np.diff(model.lower_bounds_), initial=0.0) >= -1e-13 * abs(model.lower_bound_)
+
+
 @pytest.mark.parametrize("gap_tol", [1e-4, 1e-8])
 def test_the_gap_is_what_is_left(faithful, solver, gap_tol):
     model = GaussianMixture(3, covariance_type="tied", solver=solver, gap_tol=gap_tol, random_state=0).fit(faithful)

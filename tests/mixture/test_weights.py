@@ -63,6 +63,13 @@ def test_the_unit_of_weights_does_not_matter(table, counts, covariance_type):
     np.testing.assert_allclose(one.means_, other.means_, rtol=1e-6)
 
 
+def test_weights_near_the_end_of_the_numbers(table, counts, covariance_type):
+    options = {"covariance_type": covariance_type, "random_state": 1}
+    model = GaussianMixture(3, **options).fit(table, sample_weight=counts)
+    for power in (-1000, 1000):
+        assert same(GaussianMixture(3, **options).fit(table, sample_weight=np.ldexp(counts, power)), model)
+
+
 def test_scores_and_criteria_count_rows_by_weight(table, counts, covariance_type):
     model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(table)
     repeated = np.repeat(table, counts, axis=0)
@@ -79,6 +86,7 @@ def test_scores_and_criteria_count_rows_by_weight(table, counts, covariance_type
         (0.0, "at least one non-zero number"),
         (np.nan, "NaN or infinity"),
         ("heavy", "sample_weight"),
+        (1e307, "sum of the sample weights overflows"),
     ],
 )
 def test_weights_that_are_none(table, weights, message):
@@ -127,6 +135,30 @@ def test_known_components_and_weights(table, counts, rng, covariance_type):
     np.testing.assert_allclose(weighted.covariances_, repeated.covariances_, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("start", ["given", "warm"])
+def test_known_components_keep_what_is_fixed_and_nothing_else_of_a_start(table, start, covariance_type):
+    labels = np.arange(len(table)) % 3
+    first = GaussianMixture(3, covariance_type=covariance_type, random_state=0, warm_start=True).fit(table)
+    means, weights = first.means_.copy(), first.weights_.copy()
+    options = {"weights_init": first.weights_, "means_init": first.means_, "precisions_init": first.precisions_}
+    model = first if start == "warm" else GaussianMixture(3, covariance_type=covariance_type, **options)
+    assert same(clone(model).fit(table, labels), GaussianMixture(3, covariance_type=covariance_type).fit(table, labels))
+    with pytest.raises(DataError, match="'means_init' should have the shape"):
+        clone(model).set_params(means_init=[0.0]).fit(table, labels)
+    model.set_params(fixed={"means", "weights"}).fit(table, labels)
+    np.testing.assert_allclose(model.means_, means, rtol=1e-12)
+    np.testing.assert_allclose(model.weights_, weights, rtol=1e-12)
+    scatter = np.stack([(table[labels == k] - means[k]).T @ (table[labels == k] - means[k]) for k in range(3)])
+    counts, n_features = np.bincount(labels), table.shape[1]
+    expected = {
+        "full": scatter / counts[:, None, None],
+        "tied": scatter.sum(axis=0) / len(table),
+        "diag": np.diagonal(scatter, axis1=1, axis2=2) / counts[:, None],
+        "spherical": np.trace(scatter, axis1=1, axis2=2) / (n_features * counts),
+    }
+    np.testing.assert_allclose(model.covariances_, expected[covariance_type], rtol=1e-9)
+
+
 def test_partly_known_components_keep_their_names(rng, covariance_type):
     truth = rng.integers(3, size=300)
     places = np.array([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0]])[truth]
@@ -144,6 +176,20 @@ def test_partly_known_components_keep_their_names(rng, covariance_type):
         assert model.lower_bound_ == pytest.approx(rows.mean(), abs=1e-7)
 
 
+def test_weights_count_known_rows_when_the_others_are_given_to_the_nearest(rng):
+    X = np.r_[[0.0, 3.0, 10.0, 12.0], np.round(rng.uniform(0.0, 12.0, size=30), 3)][:, None]
+    known, counts = np.r_[0, 0, 1, 1, np.full(30, -1)], np.r_[1, 40, 1, 1, np.ones(30, dtype=int)]
+    weighted = GaussianMixture(2, max_iter=0).fit(X, known, sample_weight=counts)
+    repeated = GaussianMixture(2, max_iter=0).fit(np.repeat(X, counts, axis=0), np.repeat(known, counts))
+    np.testing.assert_allclose(weighted.means_, repeated.means_, rtol=1e-10)
+
+
+def test_known_rows_without_weight_are_not_there(table):
+    known, weights = np.r_[1, np.full(len(table) - 1, -1)], np.r_[0.0, np.ones(len(table) - 1)]
+    model = GaussianMixture(2, random_state=0).fit(table, known, sample_weight=weights)
+    assert same(GaussianMixture(2, random_state=0).fit(table[1:]), model)
+
+
 def test_a_component_of_which_no_row_is_known_is_found(rng):
     truth = rng.integers(3, size=300)
     X = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])[truth] + rng.normal(size=(300, 2))
@@ -156,8 +202,9 @@ def test_labels_that_are_none(table):
     plain = GaussianMixture(2, random_state=0).fit(table)
     for y in (np.linspace(0.0, 1.0, len(table)), np.full(len(table), "a"), np.full(len(table), -1), None):
         assert same(GaussianMixture(2, random_state=0).fit(table, y), plain)
-    with pytest.warns(UserWarning, match=r"integers from 1 to 2.*0 to 1, or -1 for unknown.*ignored"):
+    with pytest.warns(UserWarning, match=r"integers from 1 to 2.*0 to 1, or -1 for unknown.*ignored") as caught:
         assert same(GaussianMixture(2, random_state=0).fit(table, np.arange(len(table)) % 2 + 1), plain)
+    assert caught[0].filename == __file__
 
 
 # Fixed parameters -----------------------------------------------------------------------------------------------------
@@ -180,6 +227,25 @@ def test_fixed_parameters_stay(table, covariance_type, fixed):
         else:
             assert np.max(np.abs(getattr(model, f"{name}_") - values)) > 1e-6
     assert np.all(np.diff(model.lower_bounds_) >= -1e-12)
+
+
+def test_fixed_may_be_any_collection_of_names(table):
+    options = {"means_init": table[:3], "weights_init": [0.2, 0.3, 0.5], "random_state": 0, "max_iter": 300}
+    models = [
+        GaussianMixture(3, fixed=fixed, **options).fit(table)
+        for fixed in ({"means", "weights"}, ["weights", "means"], np.array(["means", "weights"]))
+    ]
+    assert same(models[0], models[1])
+    assert same(models[0], models[2])
+
+
+def test_criteria_count_what_is_estimated(table, covariance_type):
+    model = GaussianMixture(3, covariance_type=covariance_type, random_state=0, warm_start=True).fit(table)
+    free = model._n_parameters()
+    n_features = table.shape[1]
+    for fixed, count in (("weights", 2), ("means", 3 * n_features), ({"weights", "means"}, 2 + 3 * n_features)):
+        model.set_params(fixed=fixed).fit(table)
+        assert model.aic(table) == pytest.approx(-2.0 * len(table) * model.score(table) + 2.0 * (free - count))
 
 
 def test_means_only_is_the_lecture(rng):

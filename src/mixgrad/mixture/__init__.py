@@ -17,8 +17,8 @@ made of can be used by itself and needs no scikit-learn:
 `hard`          k-means as the limit of EM; `lloyd` is its iteration, `seeds` draws its starts
 ==============  =========================================================================================
 
-The other modules belong to the estimators: `estimators` and `kmeans` themselves, `fitting`, what a fit does, `start`
-and `multistart`, `progress`, and `model_file` (``save`` and ``load``).
+The other modules belong to the estimators: `estimators` and `kmeans` themselves, `distribution`, what a mixture can do
+without a fit, `fitting`, what a fit does, `start` and `multistart`, `progress`, and `model_file` (``save``, ``load``).
 """
 
 from typing import TYPE_CHECKING

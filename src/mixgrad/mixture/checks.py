@@ -5,8 +5,31 @@ import warnings
 import numpy as np
 
 from mixgrad._errors import DataError
+from mixgrad.mixture.covariance import Fixed
 
-__all__ = ["check_covariances", "check_labels", "check_means", "check_precisions", "check_weights"]
+__all__ = [
+    "check_covariances",
+    "check_fixed",
+    "check_labels",
+    "check_means",
+    "check_parameters",
+    "check_precisions",
+    "check_weights",
+]
+
+
+def check_parameters(weights, means, covariances, covariance):
+    """Weights, means and covariances of one mixture, whose size is that of the means."""
+    try:
+        shape = np.shape(means)
+    except ValueError as error:
+        raise DataError(
+            f"The parameter 'means' should be an array of shape (n_components, n_features): {error}."
+        ) from None
+    if len(shape) != 2 or 0 in shape:
+        raise DataError(f"The parameter 'means' should have the shape (n_components, n_features), but got {shape}.")
+    weights, means = check_weights(weights, shape[0]), check_means(means, *shape)
+    return weights, means, check_covariances(covariances, covariance, *shape)
 
 
 def check_weights(weights, n_components, name="weights"):
@@ -46,6 +69,15 @@ def check_precisions(precisions, covariance, n_components, n_features, name="pre
     return precisions
 
 
+def check_fixed(fixed):
+    """Blocks of parameters that stay as they are, from their names, as `Fixed`."""
+    names = (fixed,) if isinstance(fixed, str) else () if fixed is None else tuple(fixed)
+    unknown = sorted(set(map(str, names)) - set(Fixed._fields))
+    if unknown:
+        raise DataError(f"fixed should name some of {', '.join(Fixed._fields)}, but got {', '.join(unknown)}.")
+    return Fixed(**{name: name in names for name in Fixed._fields})
+
+
 def check_labels(y, n_rows, n_components):
     """Known components of rows: integers of shape (n,), -1 where unknown; None if `y` is something else or all unknown.
 
@@ -61,7 +93,7 @@ def check_labels(y, n_rows, n_components):
         warnings.warn(
             f"y holds integers from {labels.min()} to {labels.max()}, which are not all components (0 to "
             f"{n_components - 1}, or -1 for unknown): it is ignored.",
-            stacklevel=6,
+            stacklevel=5,
         )
         return None
     return labels if np.any(labels >= 0) else None

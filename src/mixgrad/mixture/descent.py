@@ -101,43 +101,58 @@ class Descent:
         return math.inf, np.zeros(size), np.eye(size)
 
 
-class Newton(Descent):
-    """Trust regions with the Hessian."""
-
-    method = "trust-exact"
+class TrustRegion(Descent):
+    """Trust regions about the last accepted point, of which is known what `Descent.outlook` returns."""
 
     def __init__(self, course):
         super().__init__(course)
         limits: dict[str, Any] = {"initial_trust_radius": RADIUS, "max_trust_radius": LARGEST_RADIUS, "gtol": 0.0}
-        self.options = {"hess": lambda theta: self.evaluated(theta)[2], "options": limits}
-        self.last = self._seen()
+        self.options = {**self.curvature(), "options": limits}
+        self.last = self.seen()
+
+    def outlook(self, theta, stays):
+        """As `Descent.outlook`: the gap is Newton's decrement."""
+        if not stays:
+            self.last = self.seen()
+        return self.last
+
+    def curvature(self) -> dict[str, Any]:
+        """Return the second derivative as SciPy takes it."""
+        raise NotImplementedError
+
+    def seen(self) -> tuple[float, float, float]:
+        """Return what `outlook` does."""
+        raise NotImplementedError
+
+
+class Newton(TrustRegion):
+    """Trust regions with the Hessian."""
+
+    method = "trust-exact"
+
+    def curvature(self):
+        """Return the Hessian."""
+        return {"hess": lambda theta: self.evaluated(theta)[2]}
 
     def compute(self, theta):
         """Return minus the value, the gradient and the Hessian."""
         value, gradient, hessian = self.problem.second_order(self.chart, theta)
         return -value, -gradient, -hessian
 
-    def outlook(self, theta, stays):
-        """As `Descent.outlook`: the gap is Newton's decrement."""
-        if not stays:
-            self.last = self._seen()
-        return self.last
-
-    def _seen(self):
+    def seen(self):
+        """As `TrustRegion.seen`."""
         value, gradient, hessian = self.evaluated(self.at)
         return value, float(np.linalg.norm(gradient)), _decrement(gradient, hessian)
 
 
-class TruncatedNewton(Descent):
+class TruncatedNewton(TrustRegion):
     """Trust regions with products of the Hessian, for many coordinates."""
 
     method = "trust-ncg"
 
-    def __init__(self, course):
-        super().__init__(course)
-        limits: dict[str, Any] = {"initial_trust_radius": RADIUS, "max_trust_radius": LARGEST_RADIUS, "gtol": 0.0}
-        self.options = {"hessp": self.product, "options": limits}
-        self.last = self._seen()
+    def curvature(self):
+        """Return its products."""
+        return {"hessp": self.product}
 
     def compute(self, theta):
         """Return minus the value and the gradient."""
@@ -148,13 +163,8 @@ class TruncatedNewton(Descent):
         """Return minus the Hessian times a direction."""
         return -self.problem.product(self.chart, theta, direction)
 
-    def outlook(self, theta, stays):
-        """As `Descent.outlook`: the gap is Newton's decrement, looked for where the gradient is small enough."""
-        if not stays:
-            self.last = self._seen()
-        return self.last
-
-    def _seen(self):
+    def seen(self):
+        """As `TrustRegion.seen`: a decrement is looked for where the gradient is small enough."""
         value, gradient = self.evaluated(self.at)[:2]
         length, gap = float(np.linalg.norm(gradient)), math.inf
         if 0.5 * length**2 <= max(self.course.gap_tol, em.rounding(value)):

@@ -15,7 +15,7 @@ BLOCK = 8192  # rows whose hashes are computed at a time: they stay in the cache
 
 
 def check_sample_weight(sample_weight, n_rows):
-    """Weights of rows that a user gives, as an array.
+    """Weights of rows that a user gives, as an array: finite, and so their sum.
 
     Parameters
     ----------
@@ -53,6 +53,9 @@ def check_sample_weight(sample_weight, n_rows):
         raise DataError(f"Negative values in data passed to sample_weight: {weights[row]:g} for row {row}.")
     if not np.any(weights):
         raise DataError("Sample weights must contain at least one non-zero number.")
+    with np.errstate(over="ignore"):
+        if np.isinf(weights.sum()):
+            raise DataError("The sum of the sample weights overflows: divide them all by the largest.")
     return weights
 
 

@@ -1,19 +1,15 @@
 """The estimator: scikit-learn's `GaussianMixture`, fitted by gradients."""
 
-import math
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from mixgrad._errors import DataError
-from mixgrad.mixture import sweep
-from mixgrad.mixture.checks import check_covariances, check_means, check_weights
-from mixgrad.mixture.distinct import check_sample_weight
+from mixgrad.mixture.checks import check_parameters
+from mixgrad.mixture.distribution import MixtureDistribution
 from mixgrad.mixture.em import Status
 from mixgrad.mixture.fitting import (
     Parameters,
@@ -25,14 +21,13 @@ from mixgrad.mixture.fitting import (
     warn_of,
 )
 from mixgrad.mixture.gaussian import COVARIANCES
-from mixgrad.mixture.likelihood import Components
 from mixgrad.mixture.solvers import SOLVERS
 from mixgrad.mixture.start import STARTS
 
 __all__ = ["GaussianMixture", "Parameters"]
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(MixtureDistribution):
     """Gaussian mixture, fitted by expectation maximisation.
 
     Takes the parameters, and has the methods and attributes, of ``sklearn.mixture.GaussianMixture``, and makes the same
@@ -44,7 +39,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     - A decrease of the log-likelihood, which `reg_covar` may cause, is never taken for convergence; a change no larger
       than rounding is. If the bound ends below an earlier one, the parameters of the highest bound are returned.
     - The arguments of the constructor are never overwritten.
-    - With ``reg_covar=0`` a component whose spread falls to the rounding of the data is refused.
+    - No standard deviation falls below a millionth of the data's own spread (see `reg_covar`), so a component that
+      shrinks onto a row, a line or a plane is no error, even with ``reg_covar=0``: `diagnostics_` names it.
     - Starts from single rows ('k-means++', 'random_from_data') have weights that sum to 1 and, for 'tied', the pooled
       covariance of the rows that they label; scikit-learn's weights sum to K / n there, which lowers the first bound by
       log(n / K), and its tied covariance counts the other rows too.
@@ -59,17 +55,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         A fit has converged when the mean log-likelihood per row grows by less.
     reg_covar : float, default=None
         Added to the diagonal of the covariances, in squared units of the data, as in scikit-learn, where it is 1e-6;
-        then everything is as there, and a `random_state` draws the same starts.
-        None adds nothing, and keeps standard deviations above a millionth of the data's own spread instead, which
-        changes the covariances of collapsing components only. Then nothing depends on units, or on the order of rows:
-        starts are drawn from the rows in order, and k-means measures distances in units of the columns.
+        then a `random_state` draws the same starts as there. None adds nothing. Either way standard deviations stay
+        above a millionth of the data's own spread, which changes the covariances of collapsing components only.
+        With None nothing depends on units, or on the order of rows: starts are drawn from the rows in order, and
+        k-means measures distances in units of the columns.
     max_iter : int, default=100
         Largest number of iterations of one start. 0 returns the start itself.
     n_init : int or 'auto', default=1
         Number of starts; the one with the highest bound is kept. 'auto' searches for the best mode instead: some dozens
         of short runs of EM from random partitions of the rows, longer ones of the best of these, then from merging and
-        splitting components as long as that finds better modes, and the best one until it stands still. It takes a
-        thousand sweeps or two, on a sample of a large table, and returns no spurious mode: see `modes_`.
+        splitting components as long as that finds better modes, and the best one until it stands still. It takes
+        about two thousand sweeps, on a sample of a large table, and returns no spurious mode: see `modes_`.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
         How a start is drawn: the clusters of k-means; single rows far from each other; random labels; random rows.
     weights_init : array-like of shape (n_components,), default=None
@@ -88,7 +84,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Iterations from one printed line to the next.
     fixed : set of {'weights', 'means', 'covariances'}, default=None
         Parameters that stay as they are at the start: means at `means_init`, covariances at the inverses of
-        `precisions_init`, weights at `weights_init`, and equal without it.
+        `precisions_init`, weights at `weights_init`, and equal without it; with `warm_start` all at the model's own.
+        `aic` and `bic` do not count them.
     solver : {'em', 'squarem', 'newton', 'lbfgs', 'auto'}, default='em'
         How the likelihood is maximised. 'em' makes scikit-learn's iterations; the others go all the way to the maximum
         and stop by `gap_tol`, not by `tol`. 'auto' extrapolates EM ('squarem') and finishes by Newton's method where
@@ -140,7 +137,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from mixgrad.mixture import GaussianMixture
-    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = np.array([[0, 2], [1, 0], [1, 4], [2, 2], [9, 2], [10, 0], [10, 4], [11, 2]])
     >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
     >>> np.sort(model.means_, axis=0)
     array([[ 1.,  2.],
@@ -167,11 +164,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "gap_tol": [Interval(Real, 0.0, None, closed="left")],
     }
 
-    weights_: np.ndarray
-    means_: np.ndarray
-    covariances_: np.ndarray
-    precisions_: np.ndarray
-    precisions_cholesky_: np.ndarray
     converged_: bool
     interrupted_: bool
     n_iter_: int
@@ -245,17 +237,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         DataError
             Shapes do not fit, or values are not those of a mixture.
         """
-        if covariance_type not in COVARIANCES:
+        if covariance_type not in tuple(COVARIANCES):
             raise DataError(f"covariance_type should be one of {', '.join(COVARIANCES)}, but got {covariance_type!r}.")
-        shape = np.shape(means)
-        if len(shape) != 2 or 0 in shape:
-            raise DataError(f"The parameter 'means' should have the shape (n_components, n_features), but got {shape}.")
-        weights = check_weights(weights, shape[0])
-        means = check_means(means, *shape)
-        covariances = check_covariances(covariances, COVARIANCES[covariance_type], *shape)
-        model = cls(n_components=shape[0], covariance_type=covariance_type)
-        model.n_features_in_ = shape[1]
-        model._store(Parameters(weights, means, covariances), np.result_type(weights, means, covariances))
+        parameters = Parameters(*check_parameters(weights, means, covariances, COVARIANCES[covariance_type]))
+        n_components, n_features = parameters.means.shape
+        model = cls(n_components=n_components, covariance_type=covariance_type)
+        model.n_features_in_ = n_features
+        model._store(parameters, np.result_type(*parameters))
         return model
 
     def fit(self, X, y=None, sample_weight=None):
@@ -266,8 +254,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
         y : array-like of int of shape (n_samples,), optional
             Known components of rows, 0 to n_components - 1, and -1 for rows of which nothing is known. If all are known
-            the fit is supervised: one step, in closed form. Anything else is a target for somebody else, and ignored as
-            in scikit-learn, with a warning if it looks like labels.
+            the fit is supervised: one step, in closed form, that takes nothing of a start but what is `fixed`. Anything
+            else is a target for somebody else, and ignored as in scikit-learn, with a warning if it looks like labels.
         sample_weight : array-like of shape (n_samples,), optional
             How often each row counts: a row of weight 2 is a row repeated, one of weight 0 is not there.
 
@@ -305,134 +293,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         return self._fit(X, y, sample_weight).predict(X)
 
-    def score_samples(self, X):
-        """Log-density of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        X = self._checked(X)
-        return sweep.densities(*self._view(X)).astype(self._dtype(X), copy=False)
-
-    def score(self, X, y=None, sample_weight=None):
-        """Mean log-density of the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), optional
-            How often each row counts.
-
-        Returns
-        -------
-        float
-        """
-        total, weight = self._total_density(X, sample_weight)
-        return total / weight
-
-    def predict(self, X):
-        """Most probable component of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of int of shape (n_samples,)
-        """
-        return sweep.most_probable(*self._view(self._checked(X)))
-
-    def predict_proba(self, X):
-        """Probability of each component given each row: the gradient of the log-likelihood in the scores.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_components)
-            Rows sum to 1, except those from which every component is so far (1e154 standard deviations) that all
-            densities are 0: these hold zeros.
-        """
-        X = self._checked(X)
-        return np.ascontiguousarray(sweep.probabilities(*self._view(X)), dtype=self._dtype(X))
-
-    def sample(self, n_samples=1):
-        """Draw rows from the mixture.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            In the order of the components.
-        y : ndarray of int of shape (n_samples,)
-            The component of each row.
-        """
-        check_is_fitted(self)
-        if n_samples < 1:
-            raise DataError(f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one sample.")
-        random_state = check_random_state(self.random_state)
-        covariance = COVARIANCES[self.covariance_type]
-        # Weights in single precision, or set by hand, miss a sum of 1 by more than NumPy accepts.
-        weights = np.asarray(self.weights_, dtype=np.float64)
-        counts = random_state.multinomial(n_samples, weights / weights.sum())
-        rows = [
-            covariance.draw(random_state, mean, covariance.of_component(self.covariances_, k), count)
-            for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True))
-        ]
-        return np.vstack(rows).astype(np.float64, copy=False), np.repeat(np.arange(len(counts)), counts)
-
-    def bic(self, X, sample_weight=None):
-        """Bayesian information criterion of the model on a table: the lower the better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), optional
-            How often each row counts.
-
-        Returns
-        -------
-        float
-            ``-2 log L + p log n`` with p free parameters and n the sum of the weights.
-        """
-        total, weight = self._total_density(X, sample_weight)
-        return -2.0 * total + self._n_parameters() * math.log(weight)
-
-    def aic(self, X, sample_weight=None):
-        """Akaike information criterion of the model on a table: the lower the better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), optional
-            How often each row counts.
-
-        Returns
-        -------
-        float
-            ``-2 log L + 2 p`` with p free parameters.
-        """
-        total, _ = self._total_density(X, sample_weight)
-        return -2.0 * total + 2.0 * self._n_parameters()
-
-    def _n_parameters(self):
-        """Count the free parameters, p."""
-        n_components, n_features = self.means_.shape
-        of_covariances = COVARIANCES[self.covariance_type].n_parameters(n_components, n_features)
-        return of_covariances + n_components * n_features + n_components - 1
-
     def _fit(self, X, y=None, sample_weight=None, observe=None, observe_search=None):
         """Fit, and tell observers about it.
 
@@ -466,56 +326,3 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         if self.interrupted_:
             raise KeyboardInterrupt
         return self
-
-    def _store(self, parameters, dtype):
-        """Set the attributes that follow from the parameters.
-
-        The factor of the precisions is computed from the covariances as they are stored, so that a model rebuilt from
-        its `weights_`, `means_` and `covariances_` is the same model bit by bit.
-        """
-        covariance = COVARIANCES[self.covariance_type]
-        weights, means, covariances = (np.asarray(values, dtype=dtype) for values in parameters)
-        covariances, whitening = _definite(covariances, covariance)
-        self.weights_, self.means_, self.covariances_ = weights, means, covariances
-        self.precisions_cholesky_ = whitening.astype(dtype)
-        self.precisions_ = covariance.precisions(whitening).astype(dtype)
-
-    def _checked(self, X):
-        check_is_fitted(self)
-        return np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
-
-    def _view(self, X, weights=None):
-        """Return the arguments of a sweep over a table."""
-        centre, covariance = np.zeros(X.shape[1]), COVARIANCES[self.covariance_type]
-        return sweep.Rows(X, weights), centre, self._components(), covariance
-
-    def _total_density(self, X, sample_weight):
-        """Return the log-likelihood of a table, and the sum of its weights."""
-        X = self._checked(X)
-        weights = check_sample_weight(sample_weight, len(X))
-        return sweep.total_density(*self._view(X, weights)), float(len(X) if weights is None else weights.sum())
-
-    def _components(self):
-        """Return the model's components in double precision."""
-        weights, means, whitening = (
-            np.asarray(values, dtype=np.float64) for values in (self.weights_, self.means_, self.precisions_cholesky_)
-        )
-        return Components(weights, means, COVARIANCES[self.covariance_type].factor_of(whitening), whitening)
-
-    def _dtype(self, X):
-        return np.result_type(X, self.means_)
-
-
-def _definite(covariances, covariance):
-    """Covariances that are positive definite as they are stored, and their whitening.
-
-    Rounding to single precision may take that from a matrix that is nearly singular: its variances are raised by as
-    little as gives it back.
-    """
-    rise = np.finfo(covariances.dtype).eps
-    while True:
-        try:
-            return covariances, covariance.factors(covariances.astype(np.float64))[1]
-        except np.linalg.LinAlgError:
-            covariances = covariance.inflated(covariances, rise)
-            rise *= 4.0

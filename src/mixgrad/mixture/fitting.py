@@ -3,6 +3,7 @@
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from threading import Event
 from typing import NamedTuple
@@ -12,22 +13,33 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from mixgrad._errors import CollapseWarning, DataError
-from mixgrad.mixture.checks import check_labels, check_means, check_precisions, check_weights
-from mixgrad.mixture.covariance import Fixed
+from mixgrad.mixture.checks import check_fixed, check_labels, check_means, check_precisions, check_weights
 from mixgrad.mixture.distinct import check_sample_weight, distinct
-from mixgrad.mixture.em import Fit, Problem, Status, labelled
+from mixgrad.mixture.em import Fit, Problem, Status, labelled, maximised, run
 from mixgrad.mixture.gaussian import COVARIANCES
 from mixgrad.mixture.multistart import modes_of, search
 from mixgrad.mixture.progress import Printer
 from mixgrad.mixture.solvers import solve
 from mixgrad.mixture.start import LARGE, Given, drawn, from_known
 
-__all__ = ["Diagnostic", "Parameters", "best_fit", "diagnostics", "in_data_units", "make_problem", "warn_of"]
+__all__ = [
+    "Diagnostic",
+    "ModeFound",
+    "Parameters",
+    "best_fit",
+    "diagnostics",
+    "in_data_units",
+    "make_problem",
+    "modes_in_data_units",
+    "warn_of",
+]
 
 # For the mode that a search has found.
 MOST_ITERATIONS = 1000
-# A component of less than this many rows has none.
+# A component of less than this share of the lightest row has none.
 NO_ROWS = 1e-3
+# Powers of two that the largest weight of a row may be without squares of weights coming near the end of the numbers.
+LARGEST_EXPONENT = 300
 
 
 class Parameters(NamedTuple):
@@ -97,10 +109,11 @@ def make_problem(model, X, y, sample_weight):
     if weights is not None and not np.all(weights):
         kept = weights > 0.0
         X, weights, labels = X[kept], weights[kept], None if labels is None else labels[kept]
+        labels = None if labels is None or np.all(labels < 0) else labels
+    weights = weights if weights is None else _of_ordinary_size(weights)
     if model.reg_covar is None and labels is None and len(X) <= LARGE:  # sorting more takes more memory than their fit
         X, weights = _in_order(*distinct(X, weights)[:2])
-    covariance, fixed = COVARIANCES[model.covariance_type], check_fixed(model)
-    return Problem.of(X, covariance, weights, labels, model.reg_covar, fixed)
+    return Problem.of(X, COVARIANCES[model.covariance_type], weights, labels, model.reg_covar, _fixed(model))
 
 
 def best_fit(model, problem, observe=None, observe_search=None):
@@ -122,10 +135,10 @@ def best_fit(model, problem, observe=None, observe_search=None):
     if labels is not None and np.all(labels >= 0):
         fit = _supervised(model, problem)
         return fit, modes_of(problem, [fit])
-    if model.n_init == "auto" and labels is None and not (model.warm_start and hasattr(model, "means_")):
+    if model.n_init == "auto" and labels is None and not _is_warm(model):
         return _searched(model, problem, observe, observe_search)
     earlier_bound = -np.inf
-    if model.warm_start and hasattr(model, "means_"):
+    if _is_warm(model):
         starts, earlier_bound = [_continued(model, problem)], getattr(model, "lower_bound_", -np.inf)
     else:
         starts = _starts(model, problem)
@@ -165,16 +178,11 @@ def _limits(model) -> tuple[str, float, float, int]:
 
 def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
     """As `_fits`, but in parallel, and without telling anybody."""
-    stop = Event()
-
-    def check(state):
-        if stop.is_set():
-            raise KeyboardInterrupt
 
     def fitted(components):
-        return solve(problem, components, *_limits(model), lower_bound=earlier_bound, observe=check)
+        return solve(problem, components, *_limits(model), lower_bound=earlier_bound, observe=_until(stop))
 
-    with _workers() as pool:
+    with _workers() as (pool, stop):
         futures = []
         try:
             for components in starts:
@@ -190,13 +198,25 @@ def _fits_at_once(model, problem, starts, earlier_bound, observe=None):
 
 @contextmanager
 def _workers():
+    """Yield threads, and an event that is to stop the fits in them; it is set at the end."""
     from mixgrad.compile.threads import get_threads  # which loads the compiler
 
-    pool = ThreadPoolExecutor(get_threads())
+    pool, stop = ThreadPoolExecutor(get_threads()), Event()
     try:
-        yield pool
+        yield pool, stop
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+def _until(stop):
+    """Return an observer that interrupts a fit once an event is set."""
+
+    def check(state):
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    return check
 
 
 def _searched(model, problem, observe, observe_search):
@@ -207,9 +227,9 @@ def _searched(model, problem, observe, observe_search):
             "n_init='auto' searches among starts of its own: it takes neither weights_init, means_init nor "
             "precisions_init, and nothing fixed. Give a number of starts instead."
         )
-    with _workers() as pool:
-        watched = _counted(pool.map, observe_search)
-        found = search(problem, model.n_components, check_random_state(model.random_state), map=watched)
+    with _workers() as (pool, stop):
+        run_until, watched = partial(run, observe=_until(stop)), _counted(pool.map, observe_search)
+        found = search(problem, model.n_components, check_random_state(model.random_state), run_until, map=watched)
     if found.fit.status is Status.INTERRUPTED:
         return found.fit, found.modes
     solver = "auto" if model.solver == "em" else model.solver
@@ -247,14 +267,14 @@ def modes_in_data_units(modes, centre, covariance):
 
 def diagnostics(fit, problem):
     """List what is wrong with the components of a fit, as `Diagnostic`."""
-    found = []
-    for k, (collapsed, weight) in enumerate(zip(fit.collapsed, fit.components.weights, strict=True)):
-        if weight * len(problem.rows.X) < NO_ROWS:
+    found, least = [], NO_ROWS if problem.rows.weights is None else NO_ROWS * np.min(problem.rows.weights)
+    for k, (collapsed, n_rows) in enumerate(zip(fit.collapsed, fit.components.weights * problem.total, strict=True)):
+        if n_rows < least:
             found.append(Diagnostic(k, "empty", f"component {k} has no rows"))
         elif collapsed:
-            rows = f"{weight * problem.total:.4g} rows"
             message = (
-                f"component {k} ({rows}) shrank onto a point, line or plane; its covariance is kept from vanishing"
+                f"component {k} ({n_rows:.4g} rows) shrank onto a point, line or plane; its covariance is kept from "
+                "vanishing"
             )
             found.append(Diagnostic(k, "collapsed", message))
     return found
@@ -278,17 +298,24 @@ def warn_of(fit, found, max_iter, stacklevel):
         )
 
 
-def check_fixed(model):
-    """Blocks that `model.fixed` names, as `Fixed`; refuses what has no value to be fixed at."""
-    names = (model.fixed,) if isinstance(model.fixed, str) else tuple(model.fixed or ())
-    unknown = sorted(set(map(str, names)) - set(Fixed._fields))
-    if unknown:
-        raise DataError(f"fixed should name some of {', '.join(Fixed._fields)}, but got {', '.join(unknown)}.")
-    warm = model.warm_start and hasattr(model, "means_")
+def _fixed(model):
+    """Blocks that stay fixed; refuses what has no value to be fixed at."""
+    fixed = check_fixed(model.fixed)
     for name, given in (("means", "means_init"), ("covariances", "precisions_init")):
-        if name in names and getattr(model, given) is None and not warm:
+        if getattr(fixed, name) and getattr(model, given) is None and not _is_warm(model):
             raise DataError(f"fixed={name!r} keeps the {name} at their start, so it needs {given} (or a warm start).")
-    return Fixed(**{name: name in names for name in Fixed._fields})
+    return fixed
+
+
+def _of_ordinary_size(weights):
+    """Weights in another unit where theirs is extreme: only their ratios count, and powers of two change no bit."""
+    exponent = int(np.frexp(np.max(weights))[1])
+    return weights if abs(exponent) <= LARGEST_EXPONENT else np.ldexp(weights, -exponent)
+
+
+def _is_warm(model):
+    """Whether the fit begins where the model is."""
+    return model.warm_start and hasattr(model, "means_")
 
 
 def _in_order(X, weights):
@@ -300,11 +327,15 @@ def _in_order(X, weights):
 
 
 def _supervised(model, problem):
-    given = _given(model, problem)
-    components, collapsed = labelled(problem, problem.rows.labels, model.n_components, given.factors)
-    components = given.put_into(components) if any(problem.fixed) else components
+    """Fit rows whose components are all known: the M-step that keeps what is fixed, and nothing else of a start."""
+    given, fixed = _given(model, problem), problem.fixed
+    components, collapsed = labelled(problem, problem.rows.labels, model.n_components)
+    if any(fixed):
+        given = Given.of(_continued(model, problem)) if _is_warm(model) else given
+        components = given.only(fixed).put_into(components)
+        components, collapsed = maximised(problem, components, problem.sweep(components))
     bound = float(problem.sweep(components).log_likelihood) / problem.total
-    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3)
+    return Fit(components, bound, [bound], 1, Status.CONVERGED, collapsed, gap=0.0, sweeps=3 + any(fixed))
 
 
 def _starts(model, problem):

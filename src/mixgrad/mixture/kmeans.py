@@ -150,35 +150,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         ValueError
             The table, the weights or an argument of the constructor cannot be used.
         """
-        self._validate_params()
-        X = self._checked(X, reset=True)
-        weights = check_sample_weight(sample_weight, len(X))
-        if len(X) < self.n_clusters:
-            raise DataError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
-        if self.algorithm == "elkan" and self.n_clusters == 1:
-            warnings.warn(
-                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        rows, weights, _ = distinct(X, weights)
-        middle = Units.of(rows).centre
-        table = Table(moved(rows, middle), weights, self.n_clusters)
-        best = self._best_fit(table, middle)
-        self.cluster_centers_ = (best.centres + middle).astype(X.dtype, copy=False)
-        self.labels_ = closest_centres(X, self.cluster_centers_)
-        self.inertia_ = best.inertia
-        self.n_iter_ = best.n_iter
-        self._n_features_out = self.n_clusters
-        found = np.count_nonzero(np.bincount(best.labels))
-        if found < self.n_clusters:
-            warnings.warn(
-                f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). Possibly "
-                "due to duplicate points in X.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return self
+        return self._fit(X, sample_weight)
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Find the clusters, and return that of each row.
@@ -194,7 +166,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         -------
         ndarray of int32 of shape (n_samples,)
         """
-        return self.fit(X, sample_weight=sample_weight).labels_
+        return self._fit(X, sample_weight).labels_
 
     def predict(self, X):
         """Nearest centre of each row, the lowest of several.
@@ -224,7 +196,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         -------
         ndarray of shape (n_samples, n_clusters)
         """
-        return self.fit(X, sample_weight=sample_weight)._distances(self._checked(X))
+        return self._fit(X, sample_weight)._distances(self._checked(X))
 
     def transform(self, X):
         """Distances of the rows from the centres.
@@ -262,6 +234,38 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def _fit(self, X, sample_weight):
+        """Find the clusters; warnings name the line that calls `fit` or `fit_predict`."""
+        self._validate_params()
+        X = self._checked(X, reset=True)
+        weights = check_sample_weight(sample_weight, len(X))
+        if len(X) < self.n_clusters:
+            raise DataError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
+        if self.algorithm == "elkan" and self.n_clusters == 1:
+            warnings.warn(
+                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        rows, weights, _ = distinct(X, weights)
+        middle = Units.of(rows).centre
+        table = Table(moved(rows, middle), weights, self.n_clusters)
+        best = self._best_fit(table, middle)
+        self.cluster_centers_ = (best.centres + middle).astype(X.dtype, copy=False)
+        self.labels_ = closest_centres(X, self.cluster_centers_)
+        self.inertia_ = best.inertia
+        self.n_iter_ = best.n_iter
+        self._n_features_out = self.n_clusters
+        found = np.count_nonzero(np.bincount(best.labels))
+        if found < self.n_clusters:
+            warnings.warn(
+                f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). Possibly "
+                "due to duplicate points in X.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
 
     def _checked(self, X, reset=False):
         """Return a table as a dense array of float64 or float32."""
@@ -315,7 +319,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 "Explicit initial center position passed: performing only one init in "
                 f"{type(self).__name__} instead of n_init={self.n_init}.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
             return 1
         return int(self.n_init)

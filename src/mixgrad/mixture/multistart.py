@@ -138,7 +138,8 @@ def search(problem, n_components, random_state, run=run, *, tol=1e-10, max_iter=
         if not done:
             raise
         best = min(done, key=lambda fit: (np.sum(fit.collapsed), -fit.lower_bound))
-        return Search(best._replace(status=Status.INTERRUPTED), [], sum(fit.n_iter for fit in done))
+        best = best._replace(status=Status.INTERRUPTED, sweeps=best.n_iter)
+        return Search(best, [], sum(fit.n_iter for fit in done))
 
 
 def modes_of(problem, fits):

@@ -107,6 +107,12 @@ class Course:
         """Gap at which the fit has converged: what was asked for, but no less than rounding."""
         return max(self.gap_tol, em.rounding(self.bounds[-1]))
 
+    def fell_to(self, bound):
+        """Whether a step of EM lowered the bound: then its parameters say no more (see `mixgrad.mixture.em`)."""
+        return bool(
+            self.problem.reg_covar == 0.0 and self.bounds and bound < self.bounds[-1] - em.rounding(self.bounds[-1])
+        )
+
     def record(self, state, gap, length):
         """Take the outcome of an iteration.
 
@@ -204,6 +210,9 @@ def squarem(course, worthwhile=lambda course: True):
         if alpha > 1.0:
             state = _extrapolated(problem, second, chart, 2.0 * alpha * step + alpha**2 * bend)
             reach = reach if state is not second else max(0.25 * alpha, 1.0)
+        if course.fell_to(state.lower_bound):
+            course.status = Status.CONVERGED
+            return
         course.record(state, 0.5 * length**2 * max(1.0, *recent), length)
 
 

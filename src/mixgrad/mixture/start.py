@@ -42,9 +42,23 @@ class Given(NamedTuple):
     means: np.ndarray | None = None
     factors: tuple | None = None
 
+    @classmethod
+    def of(cls, components):
+        """Return all of some components."""
+        return cls(components.weights, components.means, (components.factor, components.whitening))
+
+    def only(self, fixed):
+        """Return what is `Fixed`."""
+        return Given(
+            self.weights if fixed.weights else None,
+            self.means if fixed.means else None,
+            self.factors if fixed.covariances else None,
+        )
+
     def put_into(self, components):
         """Components with what is given in its place."""
-        named = {"weights": self.weights, "means": self.means}
+        factor, whitening = (None, None) if self.factors is None else self.factors
+        named = {"weights": self.weights, "means": self.means, "factor": factor, "whitening": whitening}
         return components._replace(**{name: values for name, values in named.items() if values is not None})
 
 
@@ -83,13 +97,18 @@ def from_known(problem, n_components, given):
 
     A component that no label names starts at the row farthest from the means before it.
     """
-    X, labels = comparable(problem), problem.rows.labels
+    X, labels, weights = comparable(problem), problem.rows.labels, problem.rows.weights
+    weights = np.ones(len(X)) if weights is None else weights
     means = np.empty((n_components, X.shape[1]))
     distances = np.full((n_components, len(X)), np.inf)
     named = np.isin(np.arange(n_components), labels)
     for k in np.argsort(~named, kind="stable"):
         nearest = np.min(distances, axis=0)
-        means[k] = X[labels == k].mean(axis=0) if named[k] else X[np.argmax(np.where(labels < 0, nearest, -1))]
+        if named[k]:
+            own = labels == k
+            means[k] = np.average(X[own], axis=0, weights=weights[own])
+        else:
+            means[k] = X[np.argmax(np.where(labels < 0, nearest, -1))]
         distances[k] = np.sum((X - means[k]) ** 2, axis=1)
     whole = replace(problem, rows=problem.rows._replace(labels=None))
     completed = np.where(labels >= 0, labels, np.argmin(distances, axis=0))
