@@ -64,15 +64,14 @@ def target_machine(triple: str = "", cpu: str = "", features: str = "") -> llvm.
 def optimised(text: str, target: llvm.TargetMachine) -> llvm.ModuleRef:
     """Return the verified module after LLVM's passes.
 
-    Short ones have their loops unrolled and vectorised in every way; in long ones, of vectors already, that would take
-    most of the time and gain nothing.
+    Loops of short ones are unrolled; in long ones that would take most of the time and gain nothing. Neither do level 3
+    and vectors made of single numbers: ours are made already, and where they are not, loops become vectors.
     """
     parsed = llvm.parse_assembly(text)
     parsed.verify()
-    short = text.count("\n") < LONG
-    options = llvm.create_pipeline_tuning_options(speed_level=3 if short else 2)
-    options.loop_vectorization = True
-    options.slp_vectorization = options.loop_unrolling = short
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization, options.slp_vectorization = True, False
+    options.loop_unrolling = text.count("\n") < LONG
     builder = llvm.create_pass_builder(target, options)
     passes = builder.getModulePassManager()
     try:
