@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from mixgrad._errors import DataError
+from mixgrad.mixture.blas import one_blas_thread
 from mixgrad.mixture.checks import check_parameters
 from mixgrad.mixture.distribution import MixtureDistribution
 from mixgrad.mixture.em import Status
@@ -310,7 +311,8 @@ class GaussianMixture(MixtureDistribution):
         self._validate_params()
         X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2))
         problem = make_problem(self, X, y, sample_weight)
-        fit, modes = best_fit(self, problem, observe, observe_search)
+        with one_blas_thread(X.shape[1]):
+            fit, modes = best_fit(self, problem, observe, observe_search)
         centre, covariance = problem.units.centre, problem.covariance
         self._store(in_data_units(fit.components, centre, covariance), X.dtype)
         self.converged_ = fit.status is Status.CONVERGED
