@@ -12,7 +12,7 @@ from .form import Facts
 from .generate import GROUPS, cached_program, random_program
 from .programs import Assign, If, Loop
 
-PROGRAMS, CHUNK = 200, 20
+PROGRAMS, CHUNK = 160, 20
 BACKENDS = 5  # one program in so many is recorded, too, and run in every back end
 
 

@@ -59,17 +59,33 @@ def calls():
             yield ufunc.outer, f"np.{ufunc.__name__}.outer", example
 
 
-ALL = [pytest.param(function, example, id=f"{name}({example})") for function, name, example in calls()]
-EVERY_CALL = pytest.mark.parametrize(("function", "example"), ALL)
+EVERY = {}
+for called, name, example in calls():
+    EVERY.setdefault(name, []).append((called, example))
 
 
-@EVERY_CALL
+def of_every_call(check):
+    """Make a check a test for each function, of all its examples; an error tells which one it was."""
+
+    @pytest.mark.parametrize("name", EVERY)
+    def test(name):
+        for function, example in EVERY[name]:
+            try:
+                check(function, example)
+            except BaseException as error:
+                error.add_note(f"{name}({example})")
+                raise
+
+    return test
+
+
+@of_every_call
 def test_value_shape_and_dtype(function, example):
     for dtype in (FLOAT64, FLOAT32):
         check_value(Call(function, example, dtype))
 
 
-@EVERY_CALL
+@of_every_call
 def test_derivatives(function, example):
     for dtype in (FLOAT64, FLOAT32):
         call = Call(function, example, dtype)
@@ -77,7 +93,7 @@ def test_derivatives(function, example):
             check_derivatives(call)
 
 
-@EVERY_CALL
+@of_every_call
 def test_taylor_polynomials(function, example):
     for dtype in (FLOAT64, FLOAT32):
         call = Call(function, example, dtype)
@@ -85,7 +101,7 @@ def test_taylor_polynomials(function, example):
             check_taylor(call)
 
 
-@EVERY_CALL
+@of_every_call
 def test_batch_is_a_loop(function, example):
     call = Call(function, example, FLOAT64)
     if not call.values or not all(hasattr(part, "dtype") for part in parts_of(call.call(call.values))):

@@ -14,7 +14,7 @@ from mixgrad.derivatives import jvp, vjp
 from .calls import Call, is_smooth, parts_of
 from .cases import FLOAT32, FLOAT64, cases, direction, is_random
 from .test_conformance import DIFFERENTIABLE, REAL
-from .test_numpy_functions import ALL, BY_VALUE
+from .test_numpy_functions import BY_VALUE, calls, of_every_call
 
 assert rules  # importing it fills the table
 
@@ -68,7 +68,7 @@ def check_derivatives_of(case):
     agree(pull, (*case.floats, *u), f"reverse derivative of {case}", 1e-12)
 
 
-@pytest.mark.parametrize(("function", "example"), ALL)
+@of_every_call
 def test_numpy_functions(function, example):
     call = Call(function, example, FLOAT64)
     if not call.places or not any(is_smooth(part) for part in parts_of(call.call(call.values))):
@@ -79,8 +79,8 @@ def test_numpy_functions(function, example):
 
 EVERY = 25
 SOME_COMPILED = [
-    pytest.param(*case.values, id=case.id, marks=[] if number % EVERY == 0 else [pytest.mark.long])
-    for number, case in enumerate(ALL)
+    pytest.param(function, example, id=f"{name}({example})", marks=[] if number % EVERY == 0 else [pytest.mark.long])
+    for number, (function, name, example) in enumerate(calls())
 ]
 
 
