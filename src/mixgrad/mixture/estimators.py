@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from mixgrad._errors import DataError
-from mixgrad.mixture.blas import one_blas_thread
 from mixgrad.mixture.checks import check_parameters
 from mixgrad.mixture.distribution import MixtureDistribution
 from mixgrad.mixture.em import Status
@@ -22,6 +21,7 @@ from mixgrad.mixture.fitting import (
     warn_of,
 )
 from mixgrad.mixture.gaussian import COVARIANCES
+from mixgrad.mixture.other_threads import one_blas_thread
 from mixgrad.mixture.solvers import SOLVERS
 from mixgrad.mixture.start import STARTS
 

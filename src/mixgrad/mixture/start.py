@@ -15,6 +15,7 @@ from mixgrad.mixture.em import labelled, shared
 from mixgrad.mixture.hard import Table
 from mixgrad.mixture.likelihood import Components
 from mixgrad.mixture.lloyd import lloyd
+from mixgrad.mixture.other_threads import one_openmp_thread
 from mixgrad.mixture.seeds import plus_plus
 from mixgrad.mixture.sweep import Rows
 
@@ -24,6 +25,8 @@ __all__ = ["STARTS", "Given", "comparable", "drawn", "from_known"]
 LARGE, SAMPLE = 2_000_000, 200_000
 # As KMeans has by default, in units of the mean variance of the columns.
 KMEANS_TOL = 1e-4
+# Numbers that k-means looks at in one sweep from which on ours repays, in a fit, that it is compiled: most of a second.
+WORTH_COMPILING = 2_000_000
 
 
 class Given(NamedTuple):
@@ -119,13 +122,14 @@ def from_known(problem, n_components, given):
 def kmeans(problem, n_components, random_state, factors):
     """Begin with the clusters of k-means."""
     X, weights = comparable(problem), problem.rows.weights
-    table = Table(X, weights, n_components)
-    if table.is_large:
+    if X.size * n_components >= WORTH_COMPILING:
+        table = Table(X, weights, n_components)
         seeds = plus_plus(table, n_components, random_state)
         clusters = lloyd(table, table.rows[seeds], tol=KMEANS_TOL * table.mean_variance()).labels
-    else:  # the peer's is the same, and has less to set up
+    else:  # the peer's is the same, and has less to set up; on several threads it adds in a random order
         model = KMeans(n_clusters=n_components, n_init=1, random_state=random_state)  # pyright: ignore
-        clusters = model.fit(X, sample_weight=weights).labels_
+        with one_openmp_thread():
+            clusters = model.fit(X, sample_weight=weights).labels_
     return labelled(problem, clusters, n_components, factors)
 
 

@@ -1,6 +1,6 @@
-"""BLAS on one thread while compiled sweeps use all processors.
+"""Other libraries on one thread: BLAS while compiled sweeps use all processors, OpenMP where bits depend on it.
 
-Its threads do not sleep at once when they have nothing to do: after the small matrices of an M-step they would take
+BLAS's threads do not sleep at once when they have nothing to do: after the small matrices of an M-step they would take
 half of the processors from the sweep that follows.
 """
 
@@ -8,7 +8,7 @@ import functools
 from contextlib import contextmanager
 from threading import Lock
 
-__all__ = ["one_blas_thread"]
+__all__ = ["one_blas_thread", "one_openmp_thread"]
 
 NARROW = 32  # columns up to which BLAS uses one thread anyway
 _lock = Lock()
@@ -16,10 +16,14 @@ _found = []  # the number of threads of each library, when the first of the fits
 
 
 @functools.cache
-def _libraries():
+def _controller():
     from threadpoolctl import ThreadpoolController  # looks through all loaded libraries, which takes a while
 
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+    return ThreadpoolController()
+
+
+def _libraries():
+    return _controller().select(user_api="blas").lib_controllers
 
 
 @contextmanager
@@ -43,3 +47,8 @@ def one_blas_thread(n_features):
             library.set_num_threads(count)
         with _lock:
             _found.pop()
+
+
+def one_openmp_thread():
+    """Return a context in which what this thread of Python calls uses one thread of OpenMP."""
+    return _controller().limit(limits=1, user_api="openmp")

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import mixgrad as mg
 from mixgrad.mixture import estimators
-from mixgrad.mixture.blas import NARROW, one_blas_thread
+from mixgrad.mixture.other_threads import NARROW, one_blas_thread
 
 
 def threads():
