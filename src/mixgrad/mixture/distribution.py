@@ -139,9 +139,8 @@ class MixtureDistribution(DensityMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), optional
-            How often each row counts.
+        X, sample_weight
+            As for `bic`.
 
         Returns
         -------
