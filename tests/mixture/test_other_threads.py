@@ -6,7 +6,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import mixgrad as mg
-from mixgrad.mixture import estimators
+from mixgrad.mixture import estimators, start
 from mixgrad.mixture.other_threads import NARROW, one_blas_thread
 
 
@@ -55,3 +55,16 @@ def test_fits_end_with_the_threads_that_they_found(random, monkeypatch):
     model = mg.GaussianMixture(2, covariance_type="diag", tol=1e9, init_params="random_from_data", random_state=0)
     model.fit(random.normal(size=(100, NARROW + 1)))
     assert (seen, threads()) == ([{1}], {2})
+
+
+def test_k_means_of_a_start_adds_in_one_order(random, monkeypatch):
+    seen, fit = [], start.KMeans.fit
+
+    def spied(model, *args, **kwargs):
+        seen.append({library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"})
+        return fit(model, *args, **kwargs)
+
+    monkeypatch.setattr(start.KMeans, "fit", spied)
+    with threadpool_limits(2, user_api="openmp"):
+        mg.GaussianMixture(2, random_state=0).fit(random.normal(size=(100, 2)))
+    assert seen == [{1}]
